@@ -1,0 +1,91 @@
+//! Text for people, built byte by byte.
+//!
+//! std's formatting machinery is large beside the rest of the binary, so this
+//! stands in for it: a [`Print`] for each `Display`, and plain pushes.
+
+/// Appends a value to a text; what `Display` is elsewhere.
+pub trait Print {
+    /// Appends the value to `out`.
+    fn print(&self, out: &mut Vec<u8>);
+
+    /// The value alone.
+    fn printed(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.print(&mut out);
+        out
+    }
+}
+
+/// Appends `text` as it is.
+#[inline(never)]
+pub fn push(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Appends `number` in decimal.
+pub fn push_number(out: &mut Vec<u8>, number: u64) {
+    if number >= 10 {
+        push_number(out, number / 10);
+    }
+    out.push(b'0' + (number % 10) as u8);
+}
+
+/// Appends at most `max` of `bytes`: printable ASCII as it is, everything else
+/// as `\xNN`, and `...` where something was left out. Control characters would
+/// move a terminal's cursor; length would push other lines out of the 4,096
+/// bytes that Docker keeps of a health check's output.
+pub fn push_escaped(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    for &byte in bytes.iter().take(max) {
+        if matches!(byte, b' '..=b'~') {
+            out.push(byte);
+        } else {
+            push(out, "\\x");
+            out.push(HEX[usize::from(byte >> 4)]);
+            out.push(HEX[usize::from(byte & 15)]);
+        }
+    }
+    if bytes.len() > max {
+        push(out, "...");
+    }
+}
+
+/// Appends `bytes` in double quotes, escaped, and no more of them than it
+/// takes to recognise a value.
+pub fn push_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
+    const MAX: usize = 160;
+    out.push(b'"');
+    push_escaped(out, bytes, MAX);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(push: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        push(&mut out);
+        String::from_utf8(out).expect("ASCII")
+    }
+
+    #[test]
+    fn control_characters_and_high_bytes_are_hexadecimal() {
+        let quoted = text(|out| push_quoted(out, b"a b~\n\x1b[2J\x7f\x80\xff\0"));
+        assert_eq!(quoted, r#""a b~\x0a\x1b[2J\x7f\x80\xff\x00""#);
+    }
+
+    #[test]
+    fn what_is_too_long_ends_in_dots() {
+        assert_eq!(text(|out| push_escaped(out, b"abc", 3)), "abc");
+        assert_eq!(text(|out| push_escaped(out, b"abc", 2)), "ab...");
+        assert_eq!(text(|out| push_quoted(out, &[b'x'; 1000])).len(), 165);
+    }
+
+    #[test]
+    fn numbers_are_decimal() {
+        for number in [0, 9, 10, 4096, u64::MAX] {
+            assert_eq!(text(|out| push_number(out, number)), number.to_string());
+        }
+    }
+}
