@@ -11,5 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod duration;
 pub mod print;
+pub mod status;
 pub mod text;

@@ -1,0 +1,150 @@
+//! Durations as a user writes and reads them: `500ms`, `5s`, `1m`, `0.5`.
+
+use std::time::Duration;
+
+use crate::print::{Print, push, push_number};
+use crate::text::{cut, digits};
+
+/// The accepted range, both ends included.
+pub const MIN: Duration = Duration::from_millis(1);
+/// See [`MIN`].
+pub const MAX: Duration = Duration::from_secs(3600);
+
+/// What [`parse`] accepts, for error messages.
+pub const WANT: &str = "want a duration from 1ms to 1h, such as 500ms, 5s, 1m or 0.5";
+
+/// Reads `digits[.digits]` and a unit: `ms`, `s`, `m`, `h`, or none for
+/// seconds. Returns `None` for anything else and outside [`MIN`] to [`MAX`].
+pub fn parse(text: &[u8]) -> Option<Duration> {
+    let end = text.iter().rposition(|byte| !byte.is_ascii_lowercase()).map_or(0, |last| last + 1);
+    let (number, unit) = text.split_at(end);
+    let unit: u64 = match unit {
+        b"ms" => 1_000_000,
+        b"" | b"s" => 1_000_000_000,
+        b"m" => 60_000_000_000,
+        b"h" => 3_600_000_000_000,
+        _ => return None,
+    };
+    let (whole, fraction) = cut(number, b'.');
+    let mut nanos = digits(whole)?.saturating_mul(unit);
+    if let Some(fraction) = fraction {
+        digits(fraction)?;
+        let mut place = unit;
+        for digit in fraction {
+            place /= 10;
+            nanos = nanos.saturating_add(u64::from(digit - b'0') * place);
+        }
+    }
+    let duration = Duration::from_nanos(nanos);
+    (MIN..=MAX).contains(&duration).then_some(duration)
+}
+
+/// Prints a duration: tenths of a millisecond below a second (`1.3ms`),
+/// thousandths of a second above (`5s`, `1.25s`), no trailing zeros.
+impl Print for Duration {
+    fn print(&self, out: &mut Vec<u8>) {
+        let (whole, mut fraction, mut place, unit) = if self.as_secs() == 0 {
+            let tenths = self.subsec_micros() / 100;
+            (u64::from(tenths / 10), tenths % 10, 1, "ms")
+        } else {
+            (self.as_secs(), self.subsec_millis(), 100, "s")
+        };
+        push_number(out, whole);
+        if fraction > 0 {
+            push(out, ".");
+        }
+        while fraction > 0 {
+            push_number(out, u64::from(fraction / place));
+            fraction %= place;
+            place /= 10;
+        }
+        push(out, unit);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_the_contract() {
+        for (text, millis) in [
+            ("500ms", 500),
+            ("5s", 5_000),
+            ("1m", 60_000),
+            ("5", 5_000),
+            ("0.5", 500),
+            ("1.5m", 90_000),
+            ("0.25s", 250),
+            ("1ms", 1),
+            ("0.001", 1),
+            ("1h", 3_600_000),
+            ("3600", 3_600_000),
+            ("60m", 3_600_000),
+            ("0005s", 5_000),
+        ] {
+            let want = Some(Duration::from_millis(millis));
+            assert_eq!(parse(text.as_bytes()), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn junk_and_out_of_range_are_refused() {
+        for text in [
+            "",
+            "0",
+            "0s",
+            "0ms",
+            "0.0",
+            "-1",
+            "-1s",
+            "+5",
+            "NaN",
+            "nan",
+            "inf",
+            "s",
+            "ms",
+            ".",
+            ".5",
+            "5.",
+            "1.2.3",
+            "1e3",
+            "5 s",
+            " 5",
+            "5 ",
+            "5S",
+            "1m30s",
+            "1d",
+            "5us",
+            "0.0009",
+            "0.9ms",
+            "3600.1",
+            "61m",
+            "1.1h",
+            "99999999999999999999",
+            "0x5",
+            "5\n",
+            "\u{665}",
+        ] {
+            assert_eq!(parse(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn printed_short_and_without_trailing_zeros() {
+        for (micros, want) in [
+            (1_337, "1.3ms"),
+            (40, "0ms"),
+            (999, "0.9ms"),
+            (500_000, "500ms"),
+            (999_999, "999.9ms"),
+            (1_000_000, "1s"),
+            (5_000_000, "5s"),
+            (1_250_000, "1.25s"),
+            (1_005_000, "1.005s"),
+            (3_600_000_000, "3600s"),
+        ] {
+            assert_eq!(Duration::from_micros(micros).printed(), want.as_bytes(), "{want}");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Which status-codes count as healthy.
+
+use crate::text::{cut, digits, pieces};
+
+/// What [`StatusSet::parse`] accepts, for error messages.
+pub const WANT: &str = "want statuses from 100 to 999, such as 200, 200,204, 200-299, 2xx or any";
+
+/// The accepted status-codes, and how the user wrote them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatusSet {
+    ranges: Vec<(u64, u64)>,
+    text: Vec<u8>,
+}
+
+/// `200-399`: every answer that is no error.
+impl Default for StatusSet {
+    fn default() -> StatusSet {
+        StatusSet { ranges: vec![(200, 399)], text: b"200-399".to_vec() }
+    }
+}
+
+impl StatusSet {
+    /// Reads a list, separated by commas, of `200`, `200-299`, `2xx` and
+    /// `any`. Returns `None` for anything else.
+    pub fn parse(text: &[u8]) -> Option<StatusSet> {
+        let mut ranges = Vec::new();
+        for item in pieces(text, b',') {
+            ranges.push(range(item.trim_ascii())?);
+        }
+        Some(StatusSet { ranges, text: text.to_vec() })
+    }
+
+    /// Whether an answer with this status-code is healthy.
+    pub fn contains(&self, status: u16) -> bool {
+        let status = u64::from(status);
+        self.ranges.iter().any(|&(low, high)| low <= status && status <= high)
+    }
+
+    /// The list as it was given.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
+/// One item of the list as an inclusive range.
+fn range(item: &[u8]) -> Option<(u64, u64)> {
+    match item {
+        b"any" => Some((100, 999)),
+        [class @ b'1'..=b'9', b'x' | b'X', b'x' | b'X'] => {
+            let low = u64::from(class - b'0') * 100;
+            Some((low, low + 99))
+        }
+        _ => {
+            let (low, high) = cut(item, b'-');
+            let (low, high) = (status_code(low)?, status_code(high.unwrap_or(low))?);
+            (low <= high).then_some((low, high))
+        }
+    }
+}
+
+/// Three digits, from 100 to 999.
+fn status_code(text: &[u8]) -> Option<u64> {
+    digits(text).filter(|code| text.len() == 3 && *code >= 100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_the_contract() {
+        for (list, accepted, refused) in [
+            ("200", &[200][..], &[199, 201, 100, 999][..]),
+            ("200,204", &[200, 204], &[201, 203, 205]),
+            ("200-299", &[200, 250, 299], &[199, 300]),
+            ("200-399", &[200, 302, 399], &[199, 400, 503]),
+            ("2xx", &[200, 299], &[199, 300]),
+            ("4XX", &[400, 499], &[399, 500]),
+            ("any", &[100, 200, 404, 500, 999], &[]),
+            ("200, 3xx,500-501", &[200, 300, 399, 500, 501], &[201, 400, 502]),
+        ] {
+            let set = StatusSet::parse(list.as_bytes()).expect(list);
+            assert!(accepted.iter().all(|&status| set.contains(status)), "{list}");
+            assert!(!refused.iter().any(|&status| set.contains(status)), "{list}");
+            assert_eq!(set.text(), list.as_bytes());
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for list in [
+            "",
+            ",",
+            "200,",
+            ",200",
+            "99",
+            "099",
+            "1000",
+            "20",
+            "2000",
+            "299-200",
+            "200-",
+            "-200",
+            "200-299-300",
+            "2x",
+            "2xxx",
+            "0xx",
+            "xxx",
+            "2x0",
+            "20x",
+            "ok",
+            "200 204",
+            "+200",
+            "200;204",
+            "2xx-3xx",
+            "all",
+            "*",
+        ] {
+            assert_eq!(StatusSet::parse(list.as_bytes()), None, "{list}");
+        }
+    }
+}
