@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod duration;
+pub mod expand;
 pub mod print;
 pub mod status;
 pub mod text;
