@@ -15,4 +15,5 @@ pub mod duration;
 pub mod expand;
 pub mod print;
 pub mod status;
+pub mod target;
 pub mod text;

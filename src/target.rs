@@ -1,0 +1,511 @@
+//! The target grammar: `http://…`, `host:port/path`, `tcp://…`, `unix:…`.
+//!
+//! Terms are those of RFC 3986. Everything is refused here that would be
+//! harmful or ambiguous to send or to dial, so no later step checks again.
+
+use std::ffi::OsStr;
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use crate::print::{Print, push, push_escaped, push_number};
+use crate::text::{cut, digits, pieces};
+
+/// A target: where to connect, and what to ask there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The target as it was given, with `***` in place of user info.
+    pub text: Vec<u8>,
+    /// Where to connect.
+    pub endpoint: Endpoint,
+    /// What to ask.
+    pub check: Check,
+}
+
+/// Where to connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A TCP port of a host.
+    Tcp(Host, u16),
+    /// A Unix stream socket.
+    Unix(PathBuf),
+}
+
+/// A host, as far as it is known without a resolver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    /// An IP literal.
+    Ip(IpAddr),
+    /// `localhost` or a name below it: loopback, whatever a resolver says (RFC 6761, 6.3).
+    Localhost,
+    /// A name to be resolved.
+    Name(Vec<u8>),
+}
+
+/// What to ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// An HTTP request.
+    Http(Http),
+    /// That a connection is accepted, and perhaps what is replied.
+    Stream,
+}
+
+/// The parts of an http target that the request is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    /// The Host field: host, and port unless it is 80.
+    pub host: Vec<u8>,
+    /// The request-target in origin-form: absolute path and query.
+    pub request_target: Vec<u8>,
+    /// `user:password`, percent-decoded, if the target has user info.
+    pub user_info: Option<Vec<u8>>,
+}
+
+/// The longest path that a Unix socket address holds: 108 bytes with the
+/// final NUL (unix(7)).
+pub const UNIX_PATH_MAX: usize = 107;
+
+/// The longest host name (RFC 1035, 2.3.4, less the wire format's overhead).
+pub const NAME_MAX: usize = 253;
+
+/// Why a text is no target. None of these holds a part of the text: it could
+/// be a part of a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// The empty text.
+    Empty,
+    /// A control character or a space.
+    Control,
+    /// `https://`.
+    Https,
+    /// A scheme that is not http, tcp or unix.
+    Scheme,
+    /// No host, or characters that no host name has.
+    Host,
+    /// Digits and dots that are no dotted quad.
+    Number,
+    /// Brackets without an IPv6 address in them.
+    Ipv6,
+    /// Not a number from 1 to 65535.
+    Port,
+    /// `tcp://` with anything but host and port.
+    Tcp,
+    /// `unix:` without an absolute path.
+    Unix,
+    /// A Unix path of more than [`UNIX_PATH_MAX`] bytes.
+    UnixTooLong,
+}
+
+impl Error {
+    /// What is wrong, and what is accepted.
+    pub fn text(self) -> &'static str {
+        match self {
+            Error::Empty => "empty, want http://host:port/path, host:port, tcp://host:port or unix:/path",
+            Error::Control => "has a control character or a space (write %20 in a URL)",
+            Error::Https => {
+                "https is not supported; tcp://host:port checks that the port accepts connections"
+            }
+            Error::Scheme => "unknown scheme, want http://, tcp:// or unix:",
+            Error::Host => "the host wants letters, digits, - . _",
+            Error::Number => "a host of numbers wants four from 0 to 255, as in 127.0.0.1",
+            Error::Ipv6 => "brackets want an IPv6 address, as in [::1]",
+            Error::Port => "the port wants a number from 1 to 65535",
+            Error::Tcp => "want tcp://host:port and nothing more",
+            Error::Unix => "want an absolute path, as in unix:/run/app.sock",
+            Error::UnixTooLong => "the path has more than the 107 bytes of a Unix socket address",
+        }
+    }
+}
+
+/// Prints the target as it was given, without its user info.
+impl Print for Target {
+    fn print(&self, out: &mut Vec<u8>) {
+        /// So that ten lines fit into what Docker keeps of the output.
+        const MAX: usize = 256;
+        push_escaped(out, &self.text, MAX);
+    }
+}
+
+/// Reads a target, variables already expanded.
+pub fn parse(text: &[u8]) -> Result<Target, Error> {
+    if text.is_empty() {
+        return Err(Error::Empty);
+    }
+    if text.iter().any(|byte| byte.is_ascii_control()) {
+        return Err(Error::Control);
+    }
+    if let Some(path) = strip_scheme(text, b"unix:") {
+        return unix(text, path);
+    }
+    if text.contains(&b' ') {
+        return Err(Error::Control);
+    }
+    if let Some(authority) = strip_scheme(text, b"tcp://") {
+        return tcp(text, authority);
+    }
+    if strip_scheme(text, b"https://").is_some() {
+        return Err(Error::Https);
+    }
+    match strip_scheme(text, b"http://") {
+        Some(rest) => http(text, rest),
+        None if has_scheme(text) => Err(Error::Scheme),
+        None => http(text, text),
+    }
+}
+
+/// `scheme "://"` at the start (RFC 3986, 3.1), so that `host/?u=http://x` has none.
+fn has_scheme(text: &[u8]) -> bool {
+    let scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+    let end = text.iter().position(|byte| !scheme(byte)).unwrap_or(text.len());
+    text[end..].starts_with(b"://")
+}
+
+/// Schemes are case-insensitive (RFC 3986, 3.1).
+fn strip_scheme<'a>(text: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
+    let (start, rest) = text.split_at_checked(scheme.len())?;
+    start.eq_ignore_ascii_case(scheme).then_some(rest)
+}
+
+fn unix(text: &[u8], path: &[u8]) -> Result<Target, Error> {
+    let path = match path.strip_prefix(b"//") {
+        // An empty authority; with anything in it, unix://run/x would lose "run".
+        Some(path) if path.starts_with(b"/") => path,
+        Some(_) => return Err(Error::Unix),
+        None => path,
+    };
+    if !path.starts_with(b"/") {
+        return Err(Error::Unix);
+    }
+    Ok(Target { text: text.to_vec(), endpoint: Endpoint::Unix(unix_path(path)?), check: Check::Stream })
+}
+
+/// A path that fits into a Unix socket address and has no control character.
+pub fn unix_path(path: &[u8]) -> Result<PathBuf, Error> {
+    match path {
+        [] => Err(Error::Unix),
+        path if path.len() > UNIX_PATH_MAX => Err(Error::UnixTooLong),
+        path if path.iter().any(u8::is_ascii_control) => Err(Error::Control),
+        path => Ok(PathBuf::from(OsStr::from_bytes(path))),
+    }
+}
+
+fn tcp(text: &[u8], authority: &[u8]) -> Result<Target, Error> {
+    if authority.iter().any(|byte| b"/?#@".contains(byte)) {
+        return Err(Error::Tcp);
+    }
+    let (host, port) = host_and_port(authority)?;
+    Ok(Target {
+        text: text.to_vec(),
+        endpoint: Endpoint::Tcp(parse_host(host)?, port.ok_or(Error::Tcp)?),
+        check: Check::Stream,
+    })
+}
+
+/// `rest` is the end of `text` that follows the scheme.
+fn http(text: &[u8], rest: &[u8]) -> Result<Target, Error> {
+    let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    // The last "@" ends the user info, as in curl, so a password may hold one.
+    let at = authority.iter().rposition(|&byte| byte == b'@');
+    let (user_info, host_port) = match at {
+        Some(at) => (Some(decoded_user_info(&authority[..at])?), &authority[at + 1..]),
+        None => (None, authority),
+    };
+    let (host, port) = host_and_port(host_port)?;
+    let port = port.unwrap_or(80);
+    let mut host_field = host.to_vec();
+    if port != 80 {
+        push(&mut host_field, ":");
+        push_number(&mut host_field, port.into());
+    }
+    Ok(Target {
+        text: [&redacted(&text[..text.len() - path.len()]), path].concat(),
+        endpoint: Endpoint::Tcp(parse_host(host)?, port),
+        check: Check::Http(Http { host: host_field, request_target: request_target(path), user_info }),
+    })
+}
+
+/// Splits `host[:port]`; a host in brackets keeps them. The port is checked,
+/// the host is not.
+fn host_and_port(text: &[u8]) -> Result<(&[u8], Option<u16>), Error> {
+    let end = match text {
+        [b'[', ..] => text.iter().position(|&byte| byte == b']').ok_or(Error::Ipv6)? + 1,
+        _ => text.iter().position(|&byte| byte == b':').unwrap_or(text.len()),
+    };
+    let (host, port) = text.split_at(end);
+    match port {
+        [] => Ok((host, None)),
+        [b':', port @ ..] => match digits(port) {
+            Some(number @ 1..=65535) => Ok((host, Some(number as u16))),
+            _ => Err(Error::Port),
+        },
+        _ => Err(Error::Ipv6),
+    }
+}
+
+fn parse_host(text: &[u8]) -> Result<Host, Error> {
+    if let [b'[', address @ ..] = text {
+        return match ip(address.strip_suffix(b"]").unwrap_or(address)) {
+            Some(address @ IpAddr::V6(_)) => Ok(Host::Ip(address)),
+            _ => Err(Error::Ipv6),
+        };
+    }
+    let name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
+    // A leading "-" is a misplaced option.
+    if text.is_empty() || text.len() > NAME_MAX || text.starts_with(b"-") || !text.iter().all(name_byte) {
+        return Err(Error::Host);
+    }
+    if pieces(text, b'.').all(is_number) {
+        // "8090" and "127.1" are addresses to inet_aton(3), and typing errors to people.
+        return ip(text).map(Host::Ip).ok_or(Error::Number);
+    }
+    let name = text.strip_suffix(b".").unwrap_or(text);
+    match pieces(name, b'.').last() {
+        Some(label) if label.eq_ignore_ascii_case(b"localhost") => Ok(Host::Localhost),
+        _ => Ok(Host::Name(text.to_vec())),
+    }
+}
+
+/// An IP address in its usual notation, without brackets.
+pub fn ip(text: &[u8]) -> Option<IpAddr> {
+    // Latin-1: cannot fail, and the parser takes ASCII only.
+    text.iter().copied().map(char::from).collect::<String>().parse().ok()
+}
+
+/// What inet_aton(3) takes for a part of an address: decimal, octal, hexadecimal.
+fn is_number(label: &[u8]) -> bool {
+    match label {
+        [b'0', b'x' | b'X', hex @ ..] => hex.iter().all(u8::is_ascii_hexdigit),
+        _ => label.iter().all(u8::is_ascii_digit),
+    }
+}
+
+/// Absolute path and query; a fragment is not sent (RFC 9110, 4.1). Bytes that
+/// no URI has are percent-encoded, as a browser does.
+fn request_target(path: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(path.len() + 1);
+    if !path.starts_with(b"/") {
+        out.push(b'/');
+    }
+    for &byte in cut(path, b'#').0 {
+        if byte.is_ascii() {
+            out.push(byte);
+        } else {
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+    }
+    out
+}
+
+/// Percent-decoded; a control character in it would be one in the credentials,
+/// which RFC 7617 forbids.
+fn decoded_user_info(text: &[u8]) -> Result<Vec<u8>, Error> {
+    let hex = |byte: Option<&u8>| byte.and_then(|&byte| char::from(byte).to_digit(16));
+    let mut out = Vec::with_capacity(text.len() + 1);
+    let mut rest = text;
+    while let Some((&first, mut after)) = rest.split_first() {
+        let mut byte = first;
+        if first == b'%'
+            && let (Some(high), Some(low)) = (hex(after.first()), hex(after.get(1)))
+        {
+            byte = (high * 16 + low) as u8;
+            after = &after[2..];
+        }
+        if byte.is_ascii_control() {
+            return Err(Error::Control);
+        }
+        out.push(byte);
+        rest = after;
+    }
+    if !text.contains(&b':') {
+        // A user without a password: RFC 7617 wants the colon all the same.
+        out.push(b':');
+    }
+    Ok(out)
+}
+
+/// A text that may be no target, fit for print: all that could be user info is
+/// `***`. Where a text that is no target ends its user info is uncertain, so
+/// that is all between the scheme and the last `@`.
+pub fn redacted(text: &[u8]) -> Vec<u8> {
+    let start = text.windows(3).position(|three| three == b"://").map_or(0, |at| at + 3);
+    match text.iter().rposition(|&byte| byte == b'@') {
+        Some(at) if at > start => [&text[..start], b"***", &text[at..]].concat(),
+        _ => text.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn http_parts(text: &str) -> (Endpoint, String, String, Option<String>) {
+        let target = parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        let Check::Http(http) = target.check else { panic!("{text} is no http target") };
+        let string = |bytes| String::from_utf8(bytes).expect("ASCII");
+        (target.endpoint, string(http.host), string(http.request_target), http.user_info.map(string))
+    }
+
+    fn name(host: &str, port: u16) -> Endpoint {
+        Endpoint::Tcp(Host::Name(host.into()), port)
+    }
+
+    fn ip(host: &str, port: u16) -> Endpoint {
+        Endpoint::Tcp(Host::Ip(host.parse().expect("an address")), port)
+    }
+
+    const LOCAL: fn(u16) -> Endpoint = |port| Endpoint::Tcp(Host::Localhost, port);
+
+    #[test]
+    fn http_targets_with_their_endpoint_host_field_and_request_target() {
+        for (text, endpoint, host, request_target) in [
+            ("http://localhost:8090/echo", LOCAL(8090), "localhost:8090", "/echo"),
+            ("HTTP://LocalHost/", LOCAL(80), "LocalHost", "/"),
+            ("http://localhost", LOCAL(80), "localhost", "/"),
+            ("http://localhost:80/", LOCAL(80), "localhost", "/"),
+            ("http://localhost.:81", LOCAL(81), "localhost.:81", "/"),
+            ("http://api.localhost", LOCAL(80), "api.localhost", "/"),
+            ("localhost:8090/echo", LOCAL(8090), "localhost:8090", "/echo"),
+            ("localhost", LOCAL(80), "localhost", "/"),
+            ("http://my_app-1.lan:8080?q=1", name("my_app-1.lan", 8080), "my_app-1.lan:8080", "/?q=1"),
+            ("http://x/a/b?c=d&e=/f?g#frag?h", name("x", 80), "x", "/a/b?c=d&e=/f?g"),
+            ("http://x#frag", name("x", 80), "x", "/"),
+            ("x/?u=http://y/", name("x", 80), "x", "/?u=http://y/"),
+            ("http://127.0.0.1:1", ip("127.0.0.1", 1), "127.0.0.1:1", "/"),
+            ("http://0.0.0.0:65535/", ip("0.0.0.0", 65535), "0.0.0.0:65535", "/"),
+            ("http://[::1]:8090/", ip("::1", 8090), "[::1]:8090", "/"),
+            ("[::]/x", ip("::", 80), "[::]", "/x"),
+            ("http://x:0080/", name("x", 80), "x", "/"),
+            ("http://x/\u{e9}?\u{20ac}", name("x", 80), "x", "/%C3%A9?%E2%82%AC"),
+            ("http://x/%20%0a..//./", name("x", 80), "x", "/%20%0a..//./"),
+            ("http://mylocalhost", name("mylocalhost", 80), "mylocalhost", "/"),
+            ("http://1a.2", name("1a.2", 80), "1a.2", "/"),
+        ] {
+            let want = (endpoint, host.to_string(), request_target.to_string(), None);
+            assert_eq!(http_parts(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn user_info_is_decoded_and_its_password_never_printed() {
+        for (text, user_info, printed) in [
+            ("http://u:p@h/", "u:p", "http://***@h/"),
+            ("http://u@h/", "u:", "http://***@h/"),
+            ("http://u:@h/", "u:", "http://***@h/"),
+            ("u:p@h", "u:p", "***@h"),
+            ("http://u:p@ss:w@h:1/@", "u:p@ss:w", "http://***@h:1/@"),
+            ("http://u:%70%2f%40%C3@h/", "u:p/@\u{c3}", "http://***@h/"),
+            ("http://u:100%@h/", "u:100%", "http://***@h/"),
+            ("http://u:%zz@h/", "u:%zz", "http://***@h/"),
+        ] {
+            let target = parse(text.as_bytes()).expect(text);
+            let Check::Http(http) = &target.check else { panic!("{text}") };
+            let latin1: Vec<u8> = user_info.chars().map(|char| char as u8).collect();
+            assert_eq!(http.user_info.as_deref(), Some(&latin1[..]), "{text}");
+            assert_eq!(target.printed(), printed.as_bytes());
+        }
+    }
+
+    #[test]
+    fn tcp_and_unix_targets() {
+        let long = format!("unix:/{}", "x".repeat(UNIX_PATH_MAX - 1));
+        for (text, endpoint) in [
+            ("tcp://db:5432", name("db", 5432)),
+            ("TCP://[::1]:22", ip("::1", 22)),
+            ("tcp://localhost:1", LOCAL(1)),
+            ("unix:/run/a b.sock", Endpoint::Unix("/run/a b.sock".into())),
+            ("unix:///run/a?b#c", Endpoint::Unix("/run/a?b#c".into())),
+            ("unix:////x", Endpoint::Unix("//x".into())),
+            (&long, Endpoint::Unix(long[5..].into())),
+        ] {
+            let target = parse(text.as_bytes()).expect(text);
+            assert_eq!(target.endpoint, endpoint, "{text}");
+            assert_eq!(target.check, Check::Stream);
+            assert_eq!(target.printed(), text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_its_reason() {
+        let long_name = "x".repeat(NAME_MAX + 1);
+        let long_path = format!("unix:/{}", "x".repeat(UNIX_PATH_MAX));
+        for (text, error) in [
+            ("", Error::Empty),
+            ("http://x/\r\nX: y", Error::Control),
+            ("http://x/\0", Error::Control),
+            ("http://x/\t", Error::Control),
+            ("http://x/\x7f", Error::Control),
+            ("http://x/a b", Error::Control),
+            ("http://u:%0a@x/", Error::Control),
+            ("unix:/a\nb", Error::Control),
+            ("https://x/", Error::Https),
+            ("HTTPS://x", Error::Https),
+            ("ftp://x/", Error::Scheme),
+            ("udp://x:53", Error::Scheme),
+            ("http+unix://x", Error::Scheme),
+            ("http://", Error::Host),
+            ("http:///x", Error::Host),
+            ("://x", Error::Scheme),
+            ("/echo", Error::Host),
+            (":8090", Error::Host),
+            ("-", Error::Host),
+            ("--timeout", Error::Host),
+            ("http://a,b/", Error::Host),
+            ("http://a%41/", Error::Host),
+            ("http://b\u{fc}cher/", Error::Host),
+            (&long_name, Error::Host),
+            ("8090", Error::Number),
+            ("http://8090/", Error::Number),
+            ("127.1:80", Error::Number),
+            ("1.2.3.4.5", Error::Number),
+            ("256.0.0.1", Error::Number),
+            ("127.0.0.1.", Error::Number),
+            ("010.0.0.1", Error::Number),
+            ("0x7f.0.0.1", Error::Number),
+            (".", Error::Number),
+            ("http://[::1", Error::Ipv6),
+            ("http://[]/", Error::Ipv6),
+            ("http://[1.2.3.4]/", Error::Ipv6),
+            ("http://[fe80::1%25eth0]/", Error::Ipv6),
+            ("http://[::1]x/", Error::Ipv6),
+            ("http://[::1]x:80/", Error::Ipv6),
+            ("http://::1/", Error::Port),
+            ("http://x:/", Error::Port),
+            ("http://x:0/", Error::Port),
+            ("http://x:65536/", Error::Port),
+            ("http://x:99999999999999999999/", Error::Port),
+            ("http://x:80a/", Error::Port),
+            ("http://x:+80/", Error::Port),
+            ("http://x:-1/", Error::Port),
+            ("x:y:80", Error::Port),
+            ("tcp://x", Error::Tcp),
+            ("tcp://x:", Error::Port),
+            ("tcp://x:1/", Error::Tcp),
+            ("tcp://u@x:1", Error::Tcp),
+            ("tcp://:1", Error::Host),
+            ("unix:", Error::Unix),
+            ("unix:x", Error::Unix),
+            ("unix://x/y", Error::Unix),
+            ("unix://", Error::Unix),
+            (&long_path, Error::UnixTooLong),
+        ] {
+            assert_eq!(parse(text.as_bytes()), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_target_shows_no_password_either() {
+        for (text, shown) in [
+            ("http://u:p@h:x/", "http://***@h:x/"),
+            ("http://u:p/a@h/", "http://***@h/"),
+            ("u:p ss@h", "***@h"),
+            ("ftp://token@h", "ftp://***@h"),
+            ("http://h:x/", "http://h:x/"),
+            ("@h:x", "@h:x"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&redacted(text.as_bytes())), shown);
+        }
+    }
+}
