@@ -14,6 +14,7 @@
 pub mod duration;
 pub mod expand;
 pub mod print;
+pub mod search;
 pub mod status;
 pub mod target;
 pub mod text;
