@@ -11,10 +11,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod deadline;
 pub mod duration;
 pub mod expand;
 pub mod print;
+pub mod response;
 pub mod search;
 pub mod status;
 pub mod target;
 pub mod text;
+pub mod verdict;

@@ -1,0 +1,112 @@
+//! An instant, and what remains of it.
+
+use std::time::{Duration, Instant};
+
+use crate::verdict::{Failure, Phase, timed_out};
+
+/// A wait of which an eighth does not matter.
+const SHORT: Duration = Duration::from_millis(100);
+
+/// The moment by which a whole check must have ended. A timeout is a duration,
+/// a deadline an instant: reading again and again cannot stretch it. Only the
+/// monotonic clock counts, so a clock that is set does not move it.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    at: Instant,
+    timeout: Duration,
+}
+
+impl Deadline {
+    /// The deadline that lies `timeout` from now.
+    pub fn after(timeout: Duration) -> Deadline {
+        Deadline { at: Instant::now() + timeout, timeout }
+    }
+
+    /// The earlier of two deadlines.
+    pub fn or_sooner(self, other: Deadline) -> Deadline {
+        if other.at < self.at { other } else { self }
+    }
+
+    /// What is left; zero once it has passed.
+    pub fn left(&self) -> Duration {
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// What is left for `phase`, never zero, which std refuses and the kernel
+    /// reads as "wait for ever" (socket(7), `SO_RCVTIMEO`).
+    pub fn remaining(&self, phase: Phase) -> Result<Duration, Failure> {
+        match self.left() {
+            Duration::ZERO => Err(timed_out(phase, self)),
+            left => Ok(left),
+        }
+    }
+
+    /// How long a socket is to wait for `phase` at a time; its timeout is no
+    /// failure yet. The kernel may be late by 8/63 of a long wait, a quarter of a
+    /// second in three (kernel/time/timer.c, "granularity"), so a long one ends
+    /// early and what then remains is waited for anew.
+    pub fn wait(&self, phase: Phase) -> Result<Duration, Failure> {
+        let left = self.remaining(phase)?;
+        Ok(if left > SHORT { left - left / 8 } else { left })
+    }
+
+    /// An equal share of what is left for `phase`, for each of `count`
+    /// attempts. At least a millisecond, in which std polls.
+    pub fn share(&self, count: usize, phase: Phase) -> Result<Duration, Failure> {
+        let left = self.remaining(phase)?;
+        Ok((left / count.max(1) as u32).max(Duration::from_millis(1)))
+    }
+
+    /// The timeout that this was made from, for the report.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::print::Print;
+
+    #[test]
+    fn zero_remaining_time_is_a_failure_that_names_phase_and_timeout() {
+        let deadline = Deadline::after(Duration::ZERO);
+        for failure in [deadline.remaining(Phase::Send).err(), deadline.share(1, Phase::Send).err()] {
+            assert_eq!(failure.expect("no time left").printed(), b"send: timed out after 0ms");
+        }
+    }
+
+    #[test]
+    fn never_more_remains_than_the_timeout() {
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let left = deadline.remaining(Phase::Connect).expect("a minute");
+        assert!(left <= Duration::from_secs(60) && left > Duration::from_secs(1));
+        let share = deadline.share(4, Phase::Connect).expect("a minute");
+        assert!(share <= Duration::from_secs(15) && share > Duration::from_millis(250));
+    }
+
+    #[test]
+    fn a_wait_that_the_kernel_ends_an_eighth_late_is_within_the_deadline() {
+        for timeout in [101, 250, 3_000, 5_000, 3_600_000].map(Duration::from_millis) {
+            let deadline = Deadline::after(timeout);
+            let wait = deadline.wait(Phase::Receive).expect("time is left");
+            assert!(wait + wait * 8 / 63 <= timeout && wait >= timeout / 2, "{timeout:?}: {wait:?}");
+        }
+        let deadline = Deadline::after(SHORT);
+        assert!(deadline.wait(Phase::Receive).expect("time is left") <= SHORT);
+    }
+
+    #[test]
+    fn a_share_is_never_below_a_millisecond() {
+        let deadline = Deadline::after(Duration::from_secs(1));
+        assert_eq!(deadline.share(1_000_000, Phase::Connect).expect("a second"), Duration::from_millis(1));
+    }
+
+    #[test]
+    fn the_sooner_of_two_deadlines_wins_whichever_is_asked() {
+        let short = Deadline::after(Duration::from_secs(1));
+        let long = Deadline::after(Duration::from_secs(60));
+        assert_eq!(long.or_sooner(short).timeout(), short.timeout());
+        assert_eq!(short.or_sooner(long).timeout(), short.timeout());
+    }
+}

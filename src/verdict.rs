@@ -1,0 +1,213 @@
+//! Healthy, or unhealthy with phase and cause; and the line that says so.
+
+use std::io;
+use std::time::Duration;
+
+use crate::deadline::Deadline;
+use crate::print::{Print, push, push_escaped, push_number, push_quoted};
+use crate::response;
+use crate::target::Target;
+
+/// What was found out about one target.
+#[derive(Debug)]
+pub struct Verdict<'a> {
+    /// The target.
+    pub target: &'a Target,
+    /// The answer of a healthy one, or what is wrong.
+    pub outcome: Result<Healthy, Failure>,
+}
+
+/// What a healthy target answered.
+#[derive(Debug)]
+pub struct Healthy {
+    /// The answer.
+    pub answer: Answer,
+    /// How long the successful attempt took.
+    pub elapsed: Duration,
+}
+
+/// An answer, good or bad.
+#[derive(Debug)]
+pub enum Answer {
+    /// A whole HTTP response: status-code and reason-phrase.
+    Http(u16, Vec<u8>),
+    /// An accepted connection.
+    Connected,
+    /// A reply that contains the expected text.
+    Replied,
+}
+
+/// What the probe was doing when it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Asking for a name's addresses.
+    Resolve,
+    /// Opening the connection.
+    Connect,
+    /// Sending the request or the data.
+    Send,
+    /// Waiting for the answer, or reading it.
+    Receive,
+}
+
+/// Why a target is unhealthy.
+#[derive(Debug)]
+pub enum Unhealthy {
+    /// The deadline passed; holds the timeout.
+    TimedOut(Phase, Duration),
+    /// The operating system reported an error.
+    Failed(Phase, io::Error),
+    /// The name does not exist, or has no address.
+    NoSuchName,
+    /// The name servers answer, but not with an answer.
+    NoNameServer,
+    /// The answer is no whole HTTP response.
+    Response(response::Error),
+    /// Another status-code than those wanted: what came, and the wanted ones.
+    Status(Answer, Vec<u8>),
+    /// The body, or the reply on a plain connection, lacks this text.
+    Lacks(Answer, Vec<u8>),
+}
+
+/// On the heap, since a result is returned from every step, and mostly good.
+pub type Failure = Box<Unhealthy>;
+
+impl From<response::Error> for Failure {
+    fn from(error: response::Error) -> Failure {
+        Box::new(Unhealthy::Response(error))
+    }
+}
+
+/// The failure of a `deadline` that passed in `phase`.
+pub fn timed_out(phase: Phase, deadline: &Deadline) -> Failure {
+    Box::new(Unhealthy::TimedOut(phase, deadline.timeout()))
+}
+
+/// The report line: `healthy: TARGET: 200 OK in 1.3ms` or
+/// `unhealthy: TARGET: connect: connection refused`.
+impl Print for Verdict<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
+        push(
+            out,
+            match self.outcome {
+                Ok(_) => "healthy: ",
+                Err(_) => "unhealthy: ",
+            },
+        );
+        self.target.print(out);
+        push(out, ": ");
+        match &self.outcome {
+            Ok(Healthy { answer, elapsed }) => {
+                answer.print(out);
+                push(out, " in ");
+                elapsed.print(out);
+            }
+            Err(failure) => failure.print(out),
+        }
+        push(out, "\n");
+    }
+}
+
+impl Print for Answer {
+    fn print(&self, out: &mut Vec<u8>) {
+        /// The longest reason-phrase worth reading.
+        const REASON_MAX: usize = 80;
+        match self {
+            Answer::Http(status, reason) => {
+                push_number(out, u64::from(*status));
+                if !reason.is_empty() {
+                    push(out, " ");
+                    push_escaped(out, reason, REASON_MAX);
+                }
+            }
+            Answer::Connected => push(out, "connected"),
+            Answer::Replied => push(out, "replied"),
+        }
+    }
+}
+
+impl Print for Phase {
+    fn print(&self, out: &mut Vec<u8>) {
+        push(
+            out,
+            match self {
+                Phase::Resolve => "resolve: ",
+                Phase::Connect => "connect: ",
+                Phase::Send => "send: ",
+                Phase::Receive => "receive: ",
+            },
+        );
+    }
+}
+
+impl Print for Unhealthy {
+    fn print(&self, out: &mut Vec<u8>) {
+        match self {
+            Unhealthy::TimedOut(phase, timeout) => {
+                phase.print(out);
+                push(out, "timed out after ");
+                timeout.print(out);
+            }
+            Unhealthy::Failed(phase, error) => {
+                phase.print(out);
+                push_os_error(out, error);
+            }
+            Unhealthy::NoSuchName => push(out, "resolve: no such name"),
+            Unhealthy::NoNameServer => push(out, "resolve: the name servers do not answer, or cannot tell"),
+            Unhealthy::Response(error) => {
+                if !matches!(error, response::Error::NotHttp(_)) {
+                    Phase::Receive.print(out);
+                }
+                error.print(out);
+            }
+            Unhealthy::Status(answer, want) => {
+                answer.print(out);
+                push(out, ", want ");
+                push_escaped(out, want, 80);
+            }
+            Unhealthy::Lacks(answer, want) => {
+                answer.print(out);
+                push(out, ", want ");
+                push_quoted(out, want);
+                push(
+                    out,
+                    match answer {
+                        Answer::Http(..) => " in the body",
+                        _ => " in the reply",
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// The usual causes in the words of strerror(3), lower case; std's own words
+/// would bring the C library's table of all errors into the binary.
+fn push_os_error(out: &mut Vec<u8>, error: &io::Error) {
+    use io::ErrorKind;
+    push(
+        out,
+        match error.kind() {
+            ErrorKind::ConnectionRefused => "connection refused",
+            ErrorKind::ConnectionReset => "connection reset",
+            ErrorKind::ConnectionAborted => "connection aborted",
+            ErrorKind::BrokenPipe => "broken pipe",
+            ErrorKind::HostUnreachable => "no route to host",
+            ErrorKind::NetworkUnreachable => "network unreachable",
+            ErrorKind::AddrNotAvailable => "address not available",
+            ErrorKind::NotFound => "no such file",
+            ErrorKind::NotADirectory => "not a directory",
+            ErrorKind::PermissionDenied => "permission denied",
+            ErrorKind::OutOfMemory => "out of memory",
+            ErrorKind::TimedOut => "no answer from the network",
+            _ => match error.raw_os_error() {
+                // The same on every platform that is built for (errno-base.h).
+                Some(23 | 24) => "too many open files",
+                number => {
+                    push(out, "system error ");
+                    return push_number(out, number.unwrap_or_default().unsigned_abs().into());
+                }
+            },
+        },
+    );
+}
