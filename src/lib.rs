@@ -11,10 +11,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod deadline;
 pub mod duration;
 pub mod expand;
 pub mod print;
+pub mod request;
 pub mod response;
 pub mod search;
 pub mod status;

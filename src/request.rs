@@ -1,0 +1,157 @@
+//! The bytes of the HTTP/1.0 request.
+
+use crate::cli::Options;
+use crate::print::push_number;
+use crate::target::Http;
+
+/// HTTP/1.0, since a server then neither keeps the connection open nor sends
+/// chunks, if it keeps to the rules.
+const VERSION: &[u8] = b" HTTP/1.0\r\n";
+
+/// The whole request, body included. Every part was checked when it was
+/// parsed, so this is one well-formed request (RFC 9112, 2.1).
+pub fn request(http: &Http, options: &Options) -> Vec<u8> {
+    let mut out = Vec::with_capacity(200);
+    out.extend_from_slice(options.method());
+    out.push(b' ');
+    out.extend_from_slice(&http.request_target);
+    out.extend_from_slice(VERSION);
+
+    let mut default = |name: &str, value: &[u8]| {
+        let replaced = |header: &(Vec<u8>, Vec<u8>)| header.0.eq_ignore_ascii_case(name.as_bytes());
+        if !options.headers.iter().any(replaced) {
+            push_field(&mut out, name.as_bytes(), value);
+        }
+    };
+    default("Host", &http.host);
+    default("User-Agent", concat!("probe/", env!("CARGO_PKG_VERSION")).as_bytes());
+    default("Accept", b"*/*");
+    default("Connection", b"close");
+    if let Some(user_info) = &http.user_info {
+        default("Authorization", &[b"Basic ", &base64(user_info)[..]].concat());
+    }
+    let data = options.data.as_deref();
+    if data.is_some() {
+        // As curl's --data has it.
+        default("Content-Type", b"application/x-www-form-urlencoded");
+    }
+    if data.is_some() || !matches!(options.method(), b"GET" | b"HEAD") {
+        // Without it servers answer 411 to a POST in HTTP/1.0 (RFC 1945, 7.2.2).
+        let mut length = Vec::new();
+        push_number(&mut length, data.unwrap_or_default().len() as u64);
+        default("Content-Length", &length);
+    }
+    for (name, value) in &options.headers {
+        // An empty value only takes a default away, as curl's -H has it.
+        if !value.is_empty() {
+            push_field(&mut out, name, value);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(data.unwrap_or_default());
+    out
+}
+
+fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 4648, 4.
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let byte = |index: usize| u32::from(*three.get(index).unwrap_or(&0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for digit in 0..4 {
+            out.push(match three.len() < digit {
+                true => b'=',
+                false => DIGITS[(bits >> (18 - 6 * digit)) as usize & 63],
+            });
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{Check, parse};
+
+    fn sent(target: &str, change: impl FnOnce(&mut Options)) -> String {
+        let Ok(Check::Http(http)) = parse(target.as_bytes()).map(|target| target.check) else {
+            panic!("{target}");
+        };
+        let mut options = Options::default();
+        change(&mut options);
+        String::from_utf8(request(&http, &options)).expect("ASCII")
+    }
+
+    fn headers(pairs: &[(&str, &str)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect()
+    }
+
+    #[test]
+    fn a_plain_get_to_the_letter() {
+        let agent = concat!("User-Agent: probe/", env!("CARGO_PKG_VERSION"), "\r\n");
+        let want = format!(
+            "GET /echo?a HTTP/1.0\r\nHost: x:8090\r\n{agent}Accept: */*\r\nConnection: close\r\n\r\n"
+        );
+        assert_eq!(sent("http://x:8090/echo?a#f", |_| ()), want);
+    }
+
+    #[test]
+    fn data_makes_it_a_post_with_a_length() {
+        let post = sent("x", |options| options.data = Some(b"{}\n".to_vec()));
+        assert!(post.starts_with("POST / HTTP/1.0\r\n"), "{post}");
+        assert!(post.contains("\r\nContent-Type: application/x-www-form-urlencoded\r\n"), "{post}");
+        assert!(post.ends_with("\r\nContent-Length: 3\r\n\r\n{}\n"), "{post}");
+    }
+
+    #[test]
+    fn a_method_that_may_have_a_body_says_that_it_has_none() {
+        for (method, length) in [("POST", true), ("PUT", true), ("HEAD", false), ("GET", false)] {
+            let request = sent("x", |options| options.method = Some(method.into()));
+            assert!(request.starts_with(&format!("{method} / ")));
+            assert_eq!(request.contains("\r\nContent-Length: 0\r\n"), length, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_header_replaces_the_default_of_its_name_and_an_empty_one_removes_it() {
+        let request = sent("u:p@x", |options| {
+            options.headers =
+                headers(&[("host", "y"), ("ACCEPT", ""), ("X", "1"), ("X", "2"), ("authorization", "z")]);
+        });
+        assert!(!request.contains("Host: x") && request.contains("host: y\r\n"), "{request}");
+        assert!(!request.to_lowercase().contains("accept"), "{request}");
+        assert!(!request.contains("Basic") && request.contains("authorization: z\r\n"), "{request}");
+        assert!(request.contains("\r\nX: 1\r\nX: 2\r\n"), "{request}");
+    }
+
+    #[test]
+    fn user_info_becomes_basic_authorization() {
+        // The example of RFC 7617, 2.
+        let request = sent("http://Aladdin:open%20sesame@x/", |_| ());
+        assert!(request.contains("\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"), "{request}");
+    }
+
+    #[test]
+    fn base64_of_the_rfc() {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(plain.as_bytes()), coded.as_bytes());
+        }
+        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), b"+//+");
+    }
+}
