@@ -12,11 +12,14 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod connection;
 pub mod deadline;
+pub mod dns;
 pub mod duration;
 pub mod expand;
 pub mod print;
 pub mod request;
+pub mod resolve;
 pub mod response;
 pub mod search;
 pub mod status;
