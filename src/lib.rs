@@ -14,13 +14,16 @@
 pub mod cli;
 pub mod connection;
 pub mod deadline;
+pub mod dial;
 pub mod dns;
 pub mod duration;
 pub mod expand;
 pub mod print;
+pub mod probe;
 pub mod request;
 pub mod resolve;
 pub mod response;
+pub mod run;
 pub mod search;
 pub mod status;
 pub mod target;
