@@ -1,0 +1,146 @@
+//! Hostile and broken servers: unhealthy, within the deadline.
+
+mod support;
+
+use std::os::unix::net::UnixListener;
+use std::thread;
+use std::time::Duration;
+
+use support::*;
+
+const TIMEOUT: &str = "300ms";
+
+/// The deadline holds; the upper bound is generous for a loaded machine.
+fn unhealthy(port: u16, options: &[&str], line: &str) {
+    let target = format!("http://127.0.0.1:{port}/");
+    let mut args = vec!["-t", TIMEOUT];
+    args.extend_from_slice(options);
+    args.push(&target);
+    probe(&args).within(Duration::from_secs(5)).unhealthy(&format!("unhealthy: {target}: {line}"));
+}
+
+#[test]
+fn unhealthy_when_the_server_is_silent() {
+    unhealthy(serve(silent), &[], "receive: timed out after 300ms");
+}
+
+#[test]
+fn a_deadline_of_seconds_is_not_an_eighth_late() {
+    // A socket's own timeout is up to an eighth late (deadline.rs); where in
+    // it a deadline falls is chance, so nine are tried at the same time.
+    let target = format!("127.0.0.1:{}", serve(silent));
+    let lateness = &|index: u32| {
+        let timeout = Duration::from_millis(3000 + 30 * u64::from(index));
+        let run = probe(&["-t", &format!("{}ms", timeout.as_millis()), &target]);
+        assert!(run.code == Some(1) && run.stderr.contains("receive: timed out"), "{run:?}");
+        run.elapsed.saturating_sub(timeout)
+    };
+    // The start of the process counts, which is slow under emulation; a loaded
+    // machine has three tries.
+    let latest = (0..3).map(|_| {
+        thread::scope(|scope| {
+            let runs: Vec<_> = (0..9).map(|index| scope.spawn(move || lateness(index))).collect();
+            runs.into_iter().map(|run| run.join().expect("a run")).max().expect("nine")
+        })
+    });
+    let mut seen = Vec::new();
+    let good = latest.inspect(|late| seen.push(*late)).any(|late| late < Duration::from_millis(200));
+    assert!(good, "late: {seen:?}");
+}
+
+#[test]
+fn unhealthy_when_the_server_drips_past_the_deadline() {
+    for start in ["", "H", "HTTP/1.1 200 ", "HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\n\r\n"] {
+        // A dripped "x" is no start of a response: that one is unhealthy at once.
+        let line = match start {
+            "" => "not an HTTP response: \"x\"",
+            "H" => "not an HTTP response: \"Hx\"",
+            _ => "receive: timed out after 300ms",
+        };
+        unhealthy(serve(drips(start)), &[], line);
+    }
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;";
+    unhealthy(serve(drips(chunked)), &[], "receive: timed out after 300ms");
+}
+
+#[test]
+fn unhealthy_when_the_server_closes_at_once() {
+    let run = probe(&[format!("127.0.0.1:{}", serve(closes_at_once))]);
+    // Whether the request or the close comes first is the kernel's choice.
+    let causes = ["receive: connection closed without an answer", "receive: connection reset", "send: "];
+    assert!(run.code == Some(1) && causes.iter().any(|cause| run.stderr.contains(cause)), "{run:?}");
+}
+
+#[test]
+fn unhealthy_when_the_server_resets() {
+    unhealthy(serve(resets), &[], "receive: connection reset");
+}
+
+#[test]
+fn unhealthy_when_a_body_until_close_is_reset() {
+    let port = serve(|mut stream| {
+        use std::io::{Read, Write};
+        // The rest of the request stays unread, so closing resets.
+        let _ = stream.read(&mut [0; 1]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello");
+    });
+    unhealthy(port, &[], "receive: connection reset");
+}
+
+#[test]
+fn unhealthy_when_the_header_section_does_not_end() {
+    let line = "receive: header section longer than 64 KiB";
+    unhealthy(serve(floods("HTTP/1.1 200 OK\r\n", "X: y\r\n")), &["-t", "20s"], line);
+    unhealthy(serve(floods("HTTP/1.1 200 OK\r\nX: ", "yyyyyyyy")), &["-t", "20s"], line);
+    unhealthy(serve(floods("HTTP/1.1 200 ", "endless ")), &["-t", "20s"], line);
+    unhealthy(serve(floods("", "HTTP/1.1 100 Continue\r\n\r\n")), &["-t", "20s"], line);
+}
+
+#[test]
+fn a_body_without_end_is_read_for_a_mebibyte() {
+    let response = "HTTP/1.1 200 OK\r\n\r\n";
+    let target = format!("http://127.0.0.1:{}/", serve(floods(response, "0123456789")));
+    probe(&["-t", "20s", &target]).healthy("healthy: ");
+    probe(&["-t", "20s", "--expect", "901", &target]).healthy("healthy: ");
+    let missing = probe(&["-t", "20s", "--expect", "902", &target]);
+    missing.unhealthy(&format!("unhealthy: {target}: 200 OK, want \"902\" in the body"));
+}
+
+#[test]
+fn unhealthy_when_the_server_never_reads() {
+    let target = format!("127.0.0.1:{}", serve(never_reads));
+    // More than the buffers of both sides hold; an argument has 128 KiB at most.
+    let data = "x".repeat(120_000);
+    let many = ["-H"; 40].map(|option| [option.to_string(), format!("X: {data}")]).concat();
+    let mut args: Vec<String> = ["-t", TIMEOUT].map(String::from).to_vec();
+    args.extend_from_slice(&many[..20]);
+    args.push(target.clone());
+    let line = probe(&args).within(Duration::from_secs(5)).text();
+    // Loopback's buffers may take it all; then nothing is ever answered.
+    let phases =
+        ["send", "receive"].map(|phase| format!("unhealthy: {target}: {phase}: timed out after 300ms\n"));
+    assert!(phases.contains(&line), "{line}");
+}
+
+#[test]
+fn unhealthy_when_a_unix_socket_takes_no_more() {
+    // Nobody accepts; what is sent waits in the socket's buffer, of 208 KiB.
+    let path = socket_path();
+    let _listener = UnixListener::bind(&path).expect("a socket");
+    let header = format!("X: {}", "x".repeat(120_000));
+    let mut args = ["-H"; 8].map(|option| [option.to_string(), header.clone()]).concat();
+    args.extend(["-t", TIMEOUT, "--unix-socket"].map(String::from));
+    args.extend([path.display().to_string(), "http://x/".to_string()]);
+    let run = probe(&args);
+    run.within(Duration::from_secs(5)).unhealthy("unhealthy: http://x/: send: timed out after 300ms");
+}
+
+#[test]
+fn lines_are_bounded_whatever_the_server_says() {
+    let reason = "r".repeat(10_000);
+    let port = serve(answers(format!("HTTP/1.1 500 {reason}\r\n\r\n")));
+    let long_path = "p".repeat(10_000);
+    let run = probe(&[format!("127.0.0.1:{port}/{long_path}")]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.len() < 512 && run.stderr.contains("...: 500 rrr"), "{}", run.stderr);
+}

@@ -1,0 +1,210 @@
+//! What the black-box tests share: how the probe is run, and servers named by
+//! their misdeed.
+//!
+//! `TEST_PROBE` names another binary than cargo's, with an emulator before it
+//! if need be: `TEST_PROBE="qemu-arm-static dist/linux-arm-v7/probe" cargo test`.
+
+#![allow(dead_code)] // Each test file uses its own part of this.
+
+use std::env;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes on a loaded machine.
+pub const GENEROUS: Duration = Duration::from_secs(20);
+
+/// What a run of the probe came to.
+#[derive(Debug)]
+pub struct Run {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    pub elapsed: Duration,
+}
+
+impl Run {
+    /// Both streams; a run mostly writes to one of them.
+    pub fn text(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
+    /// Exit 0, one line that begins so on stdout and nothing on stderr.
+    #[track_caller]
+    pub fn healthy(&self, line: &str) {
+        assert!(self.code == Some(0) && self.stdout.starts_with(line), "want {line:?}: {self:#?}");
+        assert!(self.stdout.lines().count() == 1 && self.stderr.is_empty(), "{self:#?}");
+    }
+
+    /// Exit 1, nothing on stdout and exactly this line on stderr.
+    #[track_caller]
+    pub fn unhealthy(&self, line: &str) {
+        assert_eq!((self.code, self.stderr.trim_end_matches('\n')), (Some(1), line), "{self:#?}");
+        assert!(self.stdout.is_empty(), "{self:#?}");
+    }
+
+    #[track_caller]
+    pub fn within(&self, limit: Duration) -> &Run {
+        assert!(self.elapsed < limit, "took longer than {limit:?}: {self:#?}");
+        self
+    }
+}
+
+/// The probe as a command, with an empty environment.
+pub fn command() -> Command {
+    let words = env::var("TEST_PROBE").unwrap_or_else(|_| env!("CARGO_BIN_EXE_probe").to_string());
+    let mut words = words.split_whitespace();
+    let mut command = Command::new(words.next().expect("TEST_PROBE names a program"));
+    command.args(words).env_clear().stdin(Stdio::null());
+    command
+}
+
+pub fn finished(mut command: Command) -> Run {
+    let start = Instant::now();
+    let Output { status, stdout, stderr } = command.output().expect("the probe runs");
+    let string = |bytes| String::from_utf8(bytes).expect("ASCII");
+    Run { code: status.code(), stdout: string(stdout), stderr: string(stderr), elapsed: start.elapsed() }
+}
+
+/// Runs the probe with these arguments and no environment.
+pub fn probe<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Run {
+    probe_env(args, &[])
+}
+
+pub fn probe_env<S: AsRef<std::ffi::OsStr>>(args: &[S], env: &[(&str, &str)]) -> Run {
+    let mut command = command();
+    command.args(args).envs(env.iter().copied());
+    finished(command)
+}
+
+/// A server on a port of 127.0.0.1 that does the same with every connection,
+/// each in its own thread. It ends with the test process.
+pub fn serve(misdeed: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> u16 {
+    serve_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"), misdeed)
+}
+
+/// The same on ::1; `None` on a machine without IPv6.
+pub fn serve_v6(misdeed: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> Option<u16> {
+    TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok().map(|listener| serve_on(listener, misdeed))
+}
+
+fn serve_on(listener: TcpListener, misdeed: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> u16 {
+    let port = listener.local_addr().expect("an address").port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let misdeed = misdeed.clone();
+            thread::spawn(move || misdeed(stream));
+        }
+    });
+    port
+}
+
+/// A Unix socket's path, in a place of its own and short enough for one.
+pub fn socket_path() -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let path = env::temp_dir().join(format!("probe-test-{}-{number}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    path
+}
+
+/// A server on a Unix socket.
+pub fn serve_unix(deed: impl Fn(UnixStream) + Send + 'static) -> PathBuf {
+    let path = socket_path();
+    let listener = UnixListener::bind(&path).expect("a socket");
+    thread::spawn(move || listener.incoming().flatten().for_each(deed));
+    path
+}
+
+/// A port on which nobody listens. It stays bound, so nobody else gets it.
+pub fn closed_port() -> u16 {
+    // Bound by the connecting side of a connection: connecting to it is refused.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let stream = TcpStream::connect(listener.local_addr().expect("an address")).expect("connected");
+    let port = stream.local_addr().expect("an address").port();
+    std::mem::forget((listener, stream));
+    port
+}
+
+/// Reads a request to the end of its header section and of its body.
+pub fn read_request(stream: &mut impl Read) -> Vec<u8> {
+    let mut request = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        if let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            if request.len() >= end + 4 + length.unwrap_or(0) {
+                return request;
+            }
+        }
+        match stream.read(&mut piece) {
+            Ok(count @ 1..) => request.extend_from_slice(&piece[..count]),
+            _ => return request,
+        }
+    }
+}
+
+/// Reads the request, answers with these bytes, and closes politely.
+pub fn answers(response: impl Into<Vec<u8>>) -> impl Fn(TcpStream) + Send + Sync + Clone {
+    let response = response.into();
+    move |mut stream| {
+        read_request(&mut stream);
+        let _ = stream.write_all(&response);
+    }
+}
+
+/// Answers with these bytes and keeps the connection open until the client closes.
+pub fn keeps_open(response: impl Into<Vec<u8>>) -> impl Fn(TcpStream) + Send + Sync + Clone {
+    let response = response.into();
+    move |mut stream| {
+        read_request(&mut stream);
+        let _ = stream.write_all(&response);
+        let _ = stream.read(&mut [0; 16]);
+    }
+}
+
+/// Accepts and says nothing until the client goes away.
+pub fn silent(mut stream: TcpStream) {
+    let _ = std::io::copy(&mut stream, &mut std::io::sink());
+}
+
+pub fn closes_at_once(stream: TcpStream) {
+    drop(stream);
+}
+
+/// Closes with the request unread, which the kernel reports as a reset.
+pub fn resets(mut stream: TcpStream) {
+    let _ = stream.read(&mut [0; 1]);
+}
+
+/// Sends the start of an answer, then a byte every 20 ms for as long as anybody reads.
+pub fn drips(start: &'static str) -> impl Fn(TcpStream) + Send + Sync + Clone {
+    move |mut stream| {
+        read_request(&mut stream);
+        let _ = stream.write_all(start.as_bytes());
+        while stream.write_all(b"x").is_ok() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Sends `start`, then `flood` again and again for as long as anybody reads.
+pub fn floods(start: &'static str, flood: &'static str) -> impl Fn(TcpStream) + Send + Sync + Clone {
+    move |mut stream| {
+        read_request(&mut stream);
+        let _ = stream.write_all(start.as_bytes());
+        while stream.write_all(flood.as_bytes()).is_ok() {}
+    }
+}
+
+/// Never reads, so that a long request fills the buffers and blocks.
+pub fn never_reads(stream: TcpStream) {
+    thread::sleep(GENEROUS * 2);
+    drop(stream);
+}

@@ -1,0 +1,230 @@
+//! tcp and unix targets, addresses, several targets, waiting.
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::*;
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// Redis, as far as a health check knows it: it does not close the connection.
+fn pong(mut stream: impl Read + Write) {
+    let mut request = [0; 6];
+    if stream.read_exact(&mut request).is_ok() && &request == b"PING\r\n" {
+        let _ = stream.write_all(b"+PO");
+        let _ = stream.flush();
+        thread::sleep(Duration::from_millis(20));
+        let _ = stream.write_all(b"NG\r\n");
+    }
+    let _ = stream.read(&mut [0; 16]);
+}
+
+#[test]
+fn tcp_is_healthy_when_the_connection_is_accepted() {
+    let target = format!("tcp://127.0.0.1:{}", serve(silent));
+    probe(&[&target]).healthy(&format!("healthy: {target}: connected in "));
+    let target = format!("tcp://127.0.0.1:{}", closed_port());
+    probe(&[&target]).unhealthy(&format!("unhealthy: {target}: connect: connection refused"));
+}
+
+#[test]
+fn tcp_replies() {
+    let redis = format!("tcp://127.0.0.1:{}", serve(pong));
+    probe(&["-d", "PING\r\n", "--expect", "PONG", &redis]).healthy(&format!("healthy: {redis}: replied in "));
+    probe(&["-t", "300ms", "-d", "PING\r\n", "--expect", "PANG", &redis])
+        .unhealthy(&format!("unhealthy: {redis}: receive: timed out after 300ms"));
+    probe(&["-d", "PING\r\n", &redis]).healthy(&format!("healthy: {redis}: connected in "));
+
+    let banner = format!(
+        "tcp://127.0.0.1:{}",
+        serve(|mut stream| {
+            let _ = stream.write_all(b"220 mail ESMTP\r\n");
+        })
+    );
+    probe(&["--expect", "220 ", &banner]).healthy(&format!("healthy: {banner}: replied in "));
+    probe(&["--expect", "221 ", &banner])
+        .unhealthy(&format!("unhealthy: {banner}: connected, want \"221 \" in the reply"));
+}
+
+#[test]
+fn a_reply_without_end_is_read_for_a_mebibyte() {
+    let port = serve(|mut stream| while stream.write_all(b"0123456789").is_ok() {});
+    let target = format!("tcp://127.0.0.1:{port}");
+    probe(&["-t", "20s", "--expect", "x", &target])
+        .unhealthy(&format!("unhealthy: {target}: connected, want \"x\" in the reply"));
+}
+
+#[test]
+fn unix_sockets() {
+    let path = serve_unix(pong);
+    let path = path.display();
+    for target in [format!("unix:{path}"), format!("unix://{path}")] {
+        probe(&[&target]).healthy(&format!("healthy: {target}: connected in "));
+        probe(&["-d", "PING\r\n", "--expect", "PONG", &target])
+            .healthy(&format!("healthy: {target}: replied in "));
+    }
+    let target = "unix:/no/such/socket";
+    probe(&[target]).unhealthy(&format!("unhealthy: {target}: connect: no such file"));
+}
+
+#[test]
+fn http_over_a_unix_socket() {
+    let path = serve_unix(|mut stream| {
+        let request = read_request(&mut stream);
+        let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\n");
+        let _ = stream.write_all(&request);
+    });
+    let socket = path.to_str().expect("ASCII");
+    for target in ["http://no.such.host:81/x", "no.such.host:81/x"] {
+        let run = probe(&[
+            "--unix-socket",
+            socket,
+            "--expect",
+            "GET /x HTTP/1.0\r\nHost: no.such.host:81\r\n",
+            target,
+        ]);
+        run.healthy(&format!("healthy: {target}: 200 OK in "));
+    }
+    // Only http targets go that way.
+    let tcp = format!("tcp://127.0.0.1:{}", closed_port());
+    probe(&["--unix-socket", socket, &tcp])
+        .unhealthy(&format!("unhealthy: {tcp}: connect: connection refused"));
+}
+
+#[test]
+fn a_full_backlog_of_a_unix_socket_obeys_the_deadline() {
+    let path = socket_path();
+    let _listener = UnixListener::bind(&path).expect("a socket");
+    // Never accepted: std's backlog is 128 or as large as the kernel's limit.
+    let target = format!("unix:{}", path.display());
+    let mut command = command();
+    command.args(["-t", "300ms", "-q", &target]);
+    let mut fillers = Vec::new();
+    let full = (0..100_000).any(|_| {
+        let Some(stream) = connect_unless_full(&path) else { return true };
+        fillers.push(stream);
+        false
+    });
+    assert!(full, "the backlog has a limit");
+    finished(command)
+        .within(Duration::from_secs(5))
+        .unhealthy(&format!("unhealthy: {target}: connect: timed out after 300ms"));
+}
+
+/// A connection that waits in the backlog; `None` if there is no place in it.
+fn connect_unless_full(path: &std::path::Path) -> Option<std::os::unix::net::UnixStream> {
+    let path = path.to_path_buf();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || sender.send(std::os::unix::net::UnixStream::connect(path)));
+    receiver.recv_timeout(Duration::from_millis(500)).ok()?.ok()
+}
+
+#[test]
+fn localhost_is_both_families_without_a_resolver() {
+    let v4 = serve(answers(OK));
+    for host in ["localhost", "LOCALHOST", "localhost.", "api.localhost", "0.0.0.0", "127.0.0.1"] {
+        probe(&[format!("http://{host}:{v4}/")]).healthy("healthy: ");
+    }
+    for host in ["localhost", "x.y.localhost", "[::]", "[::1]"] {
+        // Somebody else may listen on the same port of 127.0.0.1, so there are three.
+        let healthy = |_| {
+            let port = serve_v6(answers(OK)).expect("IPv6 on loopback");
+            probe(&[format!("http://{host}:{port}/")]).code == Some(0)
+        };
+        assert!((0..3).any(healthy), "{host}");
+    }
+}
+
+#[test]
+fn all_targets_must_be_healthy_and_are_reported_in_their_order() {
+    let good = format!("127.0.0.1:{}", serve(answers(OK)));
+    let bad = format!("127.0.0.1:{}", serve(answers("HTTP/1.0 500 No\r\n\r\n")));
+    let closed = format!("tcp://127.0.0.1:{}", closed_port());
+    let path = serve_unix(|_| ());
+    let unix = format!("unix:{}", path.display());
+
+    let run = probe(&[&unix, &good, &unix]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let names: Vec<&str> = run.stdout.lines().map(|line| line.split(": ").nth(1).unwrap_or("")).collect();
+    assert_eq!(names, [&unix, &good, &unix]);
+
+    let run = probe(&[&closed, &good, &bad]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.stdout.starts_with(&format!("healthy: {good}: 200 OK in ")), "{run:?}");
+    let want = [
+        format!("unhealthy: {closed}: connect: connection refused"),
+        format!("unhealthy: {bad}: 500 No, want 200-399"),
+    ];
+    assert_eq!(run.stderr.lines().collect::<Vec<_>>(), want);
+}
+
+#[test]
+fn several_targets_are_checked_at_the_same_time() {
+    let targets: Vec<String> = (0..64).map(|_| format!("127.0.0.1:{}", serve(silent))).collect();
+    let mut args = vec!["-t".to_string(), "5s".to_string()];
+    args.extend(targets);
+    let run = probe(&args);
+    assert_eq!((run.code, run.stderr.lines().count()), (Some(1), 64));
+    assert!(run.stderr.lines().all(|line| line.ends_with(": receive: timed out after 5s")), "{run:?}");
+    run.within(GENEROUS);
+}
+
+#[test]
+fn waits_until_the_server_is_there() {
+    let port = closed_port_to_be_opened();
+    let target = format!("http://127.0.0.1:{port}/");
+    let opener = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(300));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is still free");
+        let (stream, _) = listener.accept().expect("a client");
+        answers(OK)(stream);
+    });
+    probe(&["--wait", "20s", &target]).healthy(&format!("healthy: {target}: 200 OK in "));
+    opener.join().expect("served");
+}
+
+/// A port that was free just now.
+fn closed_port_to_be_opened() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    listener.local_addr().expect("an address").port()
+}
+
+#[test]
+fn waits_until_the_answer_is_right() {
+    let start = Instant::now();
+    let port = serve(move |stream| match start.elapsed() < Duration::from_millis(300) {
+        true => answers("HTTP/1.0 503 Not yet\r\n\r\n")(stream),
+        false => answers(OK)(stream),
+    });
+    let target = format!("127.0.0.1:{port}");
+    probe(&["-w20s", &target]).healthy(&format!("healthy: {target}: 200 OK in "));
+}
+
+#[test]
+fn a_wait_ends_with_the_last_cause() {
+    let closed = format!("tcp://127.0.0.1:{}", closed_port());
+    let run = probe(&["-w", "400ms", &closed]);
+    run.unhealthy(&format!("unhealthy: {closed}: connect: connection refused"));
+    assert!(run.elapsed >= Duration::from_millis(300), "it did not wait: {run:?}");
+
+    let silent_target = format!("127.0.0.1:{}", serve(silent));
+    let run = probe(&["-w", "300ms", "-t", "20s", &silent_target]);
+    run.within(Duration::from_secs(5))
+        .unhealthy(&format!("unhealthy: {silent_target}: receive: timed out after 300ms"));
+}
+
+#[test]
+fn each_attempt_of_a_wait_has_the_timeout() {
+    let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let port = serve(move |stream| match count.fetch_add(1, std::sync::atomic::Ordering::Relaxed) {
+        0 => silent(stream),
+        _ => answers(OK)(stream),
+    });
+    let target = format!("127.0.0.1:{port}");
+    probe(&["-w", "20s", "-t", "1s", &target]).within(GENEROUS).healthy("healthy: ");
+}

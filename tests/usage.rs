@@ -1,0 +1,283 @@
+//! Options, precedence, expansion, help, and bad usage.
+
+mod support;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use support::*;
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+fn server() -> String {
+    format!("http://127.0.0.1:{}/", serve(answers(OK)))
+}
+
+#[test]
+fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() {
+    let duration = "want a duration from 1ms to 1h, such as 500ms, 5s, 1m or 0.5";
+    let statuses = "want statuses from 100 to 999, such as 200, 200,204, 200-299, 2xx or any";
+    let method = "want a method such as GET, HEAD or POST";
+    let header = "want 'Name: value' without control characters";
+    let https = "https is not supported; tcp://host:port checks that the port accepts connections";
+    let variable = "want ${NAME} or ${NAME:-default}, or $${ for a literal ${";
+    let url_control = "has a control character or a space (write %20 in a URL)";
+    /// Arguments, environment, and the line without its beginning and end.
+    type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], String);
+    let cases: &[Case] = &[
+        (&[], &[], "target: none given, and PROBE_TARGET is not set".into()),
+        (&[], &[("PROBE_TARGET", "")], "target: none given, and PROBE_TARGET is not set".into()),
+        (&[], &[("PROBE_TARGET", " \t")], "target: none given, and PROBE_TARGET is not set".into()),
+        (&["--frob", "x"], &[], "option \"--frob\": unknown".into()),
+        (&["--frob=secret", "x"], &[], "option \"--frob\": unknown".into()),
+        (&["-z", "x"], &[], "option \"-z\": unknown".into()),
+        (&["-", "x"], &[], "option \"-\": unknown".into()),
+        (&["--timeouts", "1s", "x"], &[], "option \"--timeouts\": unknown".into()),
+        (&["x", "--timeout"], &[], "--timeout: needs a value".into()),
+        (&["x", "-t"], &[], "--timeout: needs a value".into()),
+        (&["--quiet=1", "x"], &[], "--quiet: takes no value".into()),
+        (&["-qx", "x"], &[], "--quiet: takes no value".into()),
+        (&["-t", "0", "x"], &[], format!("--timeout \"0\": {duration}")),
+        (&["-t-1s", "x"], &[], format!("--timeout \"-1s\": {duration}")),
+        (&["--timeout=NaN", "x"], &[], format!("--timeout \"NaN\": {duration}")),
+        (&["-t", "s", "x"], &[], format!("--timeout \"s\": {duration}")),
+        (&["-t", "", "x"], &[], format!("--timeout \"\": {duration}")),
+        (&["-w", "2h", "x"], &[], format!("--wait \"2h\": {duration}")),
+        (&["x"], &[("PROBE_TIMEOUT", "soon")], format!("PROBE_TIMEOUT \"soon\": {duration}")),
+        (&["x"], &[("PROBE_WAIT", "0")], format!("PROBE_WAIT \"0\": {duration}")),
+        (&["--status", "2x", "x"], &[], format!("--status \"2x\": {statuses}")),
+        (&["x"], &[("PROBE_STATUS", "20")], format!("PROBE_STATUS \"20\": {statuses}")),
+        (&["-X", "GE T", "x"], &[], format!("--method \"GE T\": {method}")),
+        (&["-X", "G\r\nX:", "x"], &[], format!("--method \"G\\x0d\\x0aX:\": {method}")),
+        (&["x"], &[("PROBE_METHOD", "(")], format!("PROBE_METHOD \"(\": {method}")),
+        (&["-H", "secret", "x"], &[], format!("--header: {header}")),
+        (&["-H", "A: b\r\nC: secret", "x"], &[], format!("--header: {header}")),
+        (&["-H", "A b: secret", "x"], &[], format!("--header: {header}")),
+        (&["-H", ": secret", "x"], &[], format!("--header: {header}")),
+        (
+            &["--unix-socket", "", "x"],
+            &[],
+            "--unix-socket \"\": want an absolute path, as in unix:/run/app.sock".into(),
+        ),
+        (&["--unix-socket", "a\nb", "x"], &[], format!("--unix-socket \"a\\x0ab\": {url_control}")),
+        (&["https://x:1/"], &[], format!("target \"https://x:1/\": {https}")),
+        (
+            &["http://x:99999/"],
+            &[],
+            "target \"http://x:99999/\": the port wants a number from 1 to 65535".into(),
+        ),
+        (
+            &["8090"],
+            &[],
+            "target \"8090\": a host of numbers wants four from 0 to 255, as in 127.0.0.1".into(),
+        ),
+        (
+            &["http://u:hunter2@x:y/"],
+            &[],
+            "target \"http://***@x:y/\": the port wants a number from 1 to 65535".into(),
+        ),
+        (&["http://x/\r\nX: y"], &[], format!("target \"http://x/\\x0d\\x0aX: y\": {url_control}")),
+        (&["--", "--timeout"], &[], "target \"--timeout\": the host wants letters".into()),
+        (&["http://${NO_SUCH}/"], &[], "variable \"NO_SUCH\": not set, and no ${NAME:-default} given".into()),
+        (
+            &["-H", "A: ${TOKEN}", "x"],
+            &[],
+            "variable \"TOKEN\": not set, and no ${NAME:-default} given".into(),
+        ),
+        (&["http://${X/"], &[], format!("target: {variable}")),
+        (&["-H", "A: secret${", "x"], &[], format!("--header: {variable}")),
+        (&["x"], &[("PROBE_DATA", "${")], format!("PROBE_DATA: {variable}")),
+        (&[], &[("PROBE_TARGET", "${")], format!("PROBE_TARGET: {variable}")),
+        (
+            &["http://${V}/"],
+            &[("V", "x\r\nX: y")],
+            format!("target \"http://x\\x0d\\x0aX: y/\": {url_control}"),
+        ),
+        (&["-H", "A: ${V}", "x"], &[("V", "b\nC: d")], format!("--header: {header}")),
+    ];
+    for (args, env, problem) in cases {
+        // Only the start, where the host's rule would be repeated.
+        if problem.ends_with("letters") {
+            let run = probe_env(args, env);
+            assert!(run.code == Some(1) && run.stderr.starts_with(&format!("probe: {problem}")), "{run:?}");
+            continue;
+        }
+        probe_env(args, env).unhealthy(&format!("probe: {problem} (see probe --help)"));
+    }
+}
+
+#[test]
+fn bad_usage_opens_no_socket() {
+    let port = serve(|_| panic!("somebody connected"));
+    let good = format!("tcp://127.0.0.1:{port}");
+    assert_eq!(probe(&[good.as_str(), "https://x"]).code, Some(1));
+    assert_eq!(probe(&[good.as_str(), "-t", "0"]).code, Some(1));
+}
+
+#[test]
+fn every_form_of_an_option() {
+    let target = server();
+    for args in [
+        vec!["--status", "200", &target],
+        vec!["--status=200", &target],
+        vec![&target, "--status", "200"],
+        vec!["-t", "9s", &target],
+        vec!["-t9s", &target],
+        vec!["--timeout=9", &target],
+        vec![&target, "-X", "GET"],
+        vec!["-XGET", "--", &target],
+        vec!["-t", "1ms", "-t", "9s", &target],
+        vec!["--expect", "", &target],
+        vec!["--expect=", &target],
+        vec!["-w", "9s", &target],
+    ] {
+        probe(&args).healthy(&format!("healthy: {target}: 200 OK in "));
+    }
+}
+
+#[test]
+fn the_command_line_beats_the_environment_which_beats_the_default() {
+    let target = server();
+    let (good, bad) = ("200", "500");
+    probe_env(&[&target], &[("PROBE_STATUS", bad)])
+        .unhealthy(&format!("unhealthy: {target}: 200 OK, want 500"));
+    probe_env(&["--status", good, &target], &[("PROBE_STATUS", bad)]).healthy("healthy: ");
+    probe_env(&["--status", good, &target], &[("PROBE_STATUS", "junk")]).healthy("healthy: ");
+    probe_env(&[&target], &[("PROBE_STATUS", "")]).healthy("healthy: ");
+    probe_env(&[&target], &[("PROBE_TARGET", "https://no/")]).healthy(&format!("healthy: {target}: "));
+}
+
+#[test]
+fn every_variable_stands_in_for_its_option() {
+    let target = server();
+    let silent_target = format!("127.0.0.1:{}", serve(silent));
+    let echo = format!(
+        "127.0.0.1:{}",
+        serve(|mut stream| {
+            let request = read_request(&mut stream);
+            let head = format!("HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n", request.len());
+            let _ = std::io::Write::write_all(&mut stream, &[head.as_bytes(), &request].concat());
+        })
+    );
+    probe_env::<&str>(&[], &[("PROBE_TARGET", &target)]).healthy(&format!("healthy: {target}: 200 OK in "));
+    probe_env(&[&silent_target], &[("PROBE_TIMEOUT", "100ms")])
+        .unhealthy(&format!("unhealthy: {silent_target}: receive: timed out after 100ms"));
+    probe_env(&[&target], &[("PROBE_EXPECT", "world")])
+        .unhealthy(&format!("unhealthy: {target}: 200 OK, want \"world\" in the body"));
+    probe_env(&[echo.as_str(), "--expect", "PUT / HTTP"], &[("PROBE_METHOD", "PUT")]).healthy("healthy: ");
+    probe_env(&[echo.as_str(), "--expect", "POST / HTTP"], &[("PROBE_DATA", "d")]).healthy("healthy: ");
+    let closed = format!("127.0.0.1:{}", closed_port());
+    probe_env(&[&closed], &[("PROBE_WAIT", "120ms")])
+        .unhealthy(&format!("unhealthy: {closed}: connect: connection refused"));
+}
+
+#[test]
+fn variables_are_expanded_in_every_argument_and_variable() {
+    let port = serve(answers(OK)).to_string();
+    let env = [("TS_PORT", port.as_str()), ("WORD", "hello"), ("BOTH", "127.0.0.1:${TS_PORT}")];
+    let target = format!("http://127.0.0.1:{port}/");
+    let line = format!("healthy: {target}: 200 OK in ");
+    probe_env(&["http://127.0.0.1:${TS_PORT:-8090}/"], &env).healthy(&line);
+    probe_env(&["http://${TS_IP:-127.0.0.1}:${TS_PORT}/", "--expect=${WORD}"], &env).healthy(&line);
+    probe_env(&["--expect", "${WORD:-x}", &target], &env).healthy(&line);
+    probe_env(&["--status", "${CODE:-200}", &target], &env).healthy(&line);
+    probe_env(&["--expect", "$${WORD}", &target], &env)
+        .unhealthy(&format!("unhealthy: {target}: 200 OK, want \"${{WORD}}\" in the body"));
+
+    let mut env = env.to_vec();
+    env.push(("PROBE_TARGET", "http://127.0.0.1:${TS_PORT}/"));
+    env.push(("PROBE_EXPECT", "${WORD}"));
+    probe_env::<&str>(&[], &env).healthy(&line);
+
+    // One pass: what BOTH holds is not expanded again.
+    let run = probe_env(&["http://${BOTH}/"], &env);
+    assert!(run.code == Some(1) && run.stderr.contains("http://127.0.0.1:${TS_PORT}/"), "{run:?}");
+}
+
+#[test]
+fn a_variables_value_never_becomes_an_option() {
+    let run = probe_env(&["${X}"], &[("X", "--help")]);
+    assert!(run.code == Some(1) && run.stderr.starts_with("probe: target \"--help\": "), "{run:?}");
+}
+
+#[test]
+fn several_targets_in_the_variable_are_separated_by_white_space() {
+    let (one, two) = (server(), server());
+    let run = probe_env::<&str>(&[], &[("PROBE_TARGET", &format!(" {one}\n\t{two} "))]);
+    assert_eq!(run.code, Some(0));
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert!(lines.len() == 2 && lines[0].contains(&one) && lines[1].contains(&two), "{run:?}");
+}
+
+#[test]
+fn help_and_version_are_on_stdout() {
+    for option in ["-h", "--help"] {
+        let run = probe(&["x", option, "--frob"]);
+        assert!(run.code == Some(0) && run.stderr.is_empty(), "{run:?}");
+        for word in [
+            "--timeout",
+            "-t",
+            "--status",
+            "--expect",
+            "--method",
+            "-X",
+            "--header",
+            "-H",
+            "--data",
+            "-d",
+            "--unix-socket",
+            "--wait",
+            "-w",
+            "--quiet",
+            "-q",
+            "--help",
+            "-h",
+            "--version",
+            "-V",
+            "PROBE_TARGET",
+            "PROBE_TIMEOUT",
+            "_STATUS",
+            "_EXPECT",
+            "_METHOD",
+            "_DATA",
+            "_WAIT",
+            "tcp://",
+            "unix:",
+        ] {
+            assert!(run.stdout.contains(word), "{word} is not in\n{}", run.stdout);
+        }
+        assert!(run.stdout.lines().all(|line| line.len() <= 80), "{}", run.stdout);
+    }
+    for option in ["-V", "--version"] {
+        assert_eq!(probe(&[option]).stdout, concat!("probe ", env!("CARGO_PKG_VERSION"), "\n"));
+    }
+}
+
+#[test]
+fn quiet_says_nothing_when_healthy() {
+    for option in ["-q", "--quiet"] {
+        let run = probe(&[option, &server()]);
+        assert_eq!((run.code, run.text().as_str()), (Some(0), ""));
+    }
+    let target = format!("tcp://127.0.0.1:{}", closed_port());
+    probe(&["-q", &target]).unhealthy(&format!("unhealthy: {target}: connect: connection refused"));
+}
+
+#[test]
+fn secrets_are_never_printed() {
+    let port = serve(answers("HTTP/1.1 500 No\r\n\r\n"));
+    let target = format!("http://user:hunter2@127.0.0.1:{port}/");
+    let run = probe(&["-H", "Authorization: hunter2", "-d", "hunter2", &target]);
+    run.unhealthy(&format!("unhealthy: http://***@127.0.0.1:{port}/: 500 No, want 200-399"));
+}
+
+#[test]
+fn arguments_need_not_be_utf8() {
+    let latin1 = |text: &[u8]| OsString::from_vec(text.to_vec());
+    let port = serve(answers("HTTP/1.0 200 OK\r\n\r\ngr\u{fc}n"));
+    let target = format!("127.0.0.1:{port}");
+    let run = probe(&[latin1(target.as_bytes()), latin1(b"--expect"), latin1(b"gr\xc3\xbcn")]);
+    run.healthy("healthy: ");
+    let run = probe(&[latin1(target.as_bytes()), latin1(b"--expect"), latin1(b"gr\xfcn")]);
+    run.unhealthy(&format!("unhealthy: {target}: 200 OK, want \"gr\\xfcn\" in the body"));
+}
