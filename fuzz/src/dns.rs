@@ -1,0 +1,124 @@
+//! What a name server answers, and the files resolv.conf and hosts.
+//!
+//! Input: which of them, then the name up to a NUL, then the rest.
+
+use std::net::IpAddr;
+
+use scratch_probe::dns::{A, AAAA, Answer, answer, conf, hosts, is_short, questions};
+
+use super::take;
+
+pub fn check(data: &[u8]) {
+    let mut rest = data;
+    let kind = take(&mut rest);
+    let end = rest.iter().position(|&byte| byte == 0).unwrap_or(rest.len());
+    let (name, rest) = rest.split_at(end);
+    let rest = rest.strip_prefix(b"\0").unwrap_or(rest);
+    match kind & 3 {
+        0 => answers(name, kind, rest),
+        1 => resolv_conf(name, rest),
+        2 => hosts_file(name, rest),
+        _ => {
+            for question in questions(name, 1).into_iter().flatten() {
+                let _ = answer(rest, &question);
+            }
+        }
+    }
+}
+
+/// A message whose header and question are what the probe looks for, unless
+/// `kind` says otherwise; the flags, the number of records and these are `rest`.
+fn answers(name: &[u8], kind: u8, rest: &[u8]) {
+    let id = u16::from(kind) << 8 | 7;
+    let Some([a, aaaa]) = questions(name, id) else {
+        let bare = name.strip_suffix(b".").unwrap_or(name);
+        let bad = |label: &[u8]| label.is_empty() || label.len() > 63;
+        assert!(bare.split(|&byte| byte == b'.').any(bad), "a good name is refused");
+        return;
+    };
+    assert!(a.ends_with(&[0, 0, A, 0, 1]) && aaaa.ends_with(&[0, 0, AAAA, 0, 1]));
+    assert!(a[..2] != aaaa[..2], "the questions have the same identifier");
+    let question = if kind & 4 == 0 { a } else { aaaa };
+    assert!(question.len() <= 12 + name.len() + 2 + 4);
+    let mut rest = rest;
+    let [flags, high, low] = [(); 3].map(|()| take(&mut rest));
+    let mut message = question.clone();
+    message[2] = 0x81;
+    message[3] = flags;
+    message[6..8].copy_from_slice(&[high, low]);
+    message.extend_from_slice(rest);
+
+    let count = usize::from(u16::from_be_bytes([high, low]));
+    let want = match flags & 15 {
+        0 => Answer::Addresses(model(rest, count)),
+        3 => Answer::Addresses(Vec::new()),
+        _ => Answer::Failure,
+    };
+    assert_eq!(answer(&message, &question), Some(want));
+    for (place, bit) in [(0, 1), (1, 1), (2, 0x80), (12, 1), (question.len() - 3, 29)] {
+        let mut other = message.clone();
+        other[place] ^= bit;
+        assert_eq!(answer(&other, &question), None, "byte {place} is of another exchange");
+    }
+    assert_eq!(answer(&message[..question.len() - 1], &question), None);
+}
+
+/// The addresses of the whole ones of the first `count` records.
+fn model(message: &[u8], count: usize) -> Vec<IpAddr> {
+    let mut addresses = Vec::new();
+    let mut at = 0;
+    let byte = |at: usize| message.get(at).copied();
+    'records: for _ in 0..count {
+        while let Some(length) = byte(at) {
+            at += 1;
+            match length {
+                0 => break,
+                0xc0.. => {
+                    at += 1;
+                    break;
+                }
+                _ => at += usize::from(length),
+            }
+        }
+        if at + 10 > message.len() {
+            break 'records;
+        }
+        let start = at + 10;
+        let end = start + usize::from(message[at + 8]) * 256 + usize::from(message[at + 9]);
+        let Some(data) = message.get(start..end) else { break 'records };
+        match (message[at], message[at + 1], data.len()) {
+            (0, 1, 4) => addresses.push(<[u8; 4]>::try_from(data).expect("four").into()),
+            (0, 28, 16) => addresses.push(<[u8; 16]>::try_from(data).expect("sixteen").into()),
+            _ => {}
+        }
+        at = end;
+    }
+    addresses
+}
+
+fn resolv_conf(name: &[u8], text: &[u8]) {
+    let conf = conf(text);
+    assert!((1..=3).contains(&conf.name_servers.len()));
+    assert!(conf.name_servers.iter().all(|server| server.port() == 53));
+    let holds = |part: &[u8]| part.is_empty() || text.windows(part.len()).any(|window| window == part);
+    assert!(holds(conf.search));
+    assert!(!conf.search.contains(&b'\n'));
+    let dots = name.split(|&byte| byte == b'.').count() as u64 - 1;
+    assert_eq!(is_short(name, &conf), dots < conf.ndots && name.last() != Some(&b'.'));
+}
+
+/// Line by line with std's own text functions.
+fn hosts_file(name: &[u8], text: &[u8]) {
+    let addresses = hosts(text, name);
+    let (Ok(text), Ok(name)) = (str::from_utf8(text), str::from_utf8(name)) else { return };
+    let mut want: Vec<IpAddr> = Vec::new();
+    for line in text.split('\n') {
+        let line = line.split(['#', ';']).next().unwrap_or_default();
+        let mut words = line.split_ascii_whitespace();
+        let address: Option<IpAddr> = words.next().and_then(|word| word.parse().ok());
+        if words.any(|word| word.eq_ignore_ascii_case(name)) {
+            want.extend(address);
+        }
+    }
+    assert_eq!(addresses, want);
+}

@@ -1,0 +1,79 @@
+//! Variables: the same as a second, plainer implementation says.
+//!
+//! Input: the text, then one `NAME=value` a variable, separated by NUL.
+
+use scratch_probe::expand::{Error, expand};
+
+pub fn check(data: &[u8]) {
+    let mut parts = data.split(|&byte| byte == 0);
+    let text = parts.next().unwrap_or_default();
+    let variables: Vec<(&[u8], &[u8])> = parts.filter_map(variable).collect();
+    let lookup = |name: &[u8]| {
+        let found = variables.iter().find(|variable| variable.0 == name);
+        found.map(|variable| variable.1.to_vec())
+    };
+    let expanded = expand(text, &lookup);
+    assert_eq!(expanded, model(text, &lookup));
+    // Each "${" can bring in one value, and no value is expanded again.
+    let places = text.windows(2).filter(|pair| pair == b"${").count();
+    let longest = variables.iter().map(|variable| variable.1.len()).max().unwrap_or(0);
+    if let Ok(out) = expanded {
+        assert!(out.len() <= text.len() + places * longest);
+        assert!(places > 0 || out == text, "a text without variables is left alone");
+    }
+}
+
+pub fn variable(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let equals = text.iter().position(|&byte| byte == b'=')?;
+    Some((&text[..equals], &text[equals + 1..]))
+}
+
+/// Cuts the text at every `${`; what follows the first is a variable each,
+/// unless a `$` stands before it.
+fn model(text: &[u8], lookup: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>, Error> {
+    let mut pieces = split(text, b"${").into_iter();
+    let mut out = pieces.next().unwrap_or_default().to_vec();
+    // Whether a "$" right before the next "${" is one of the text's own.
+    let mut dollar = out.last() == Some(&b'$');
+    for piece in pieces {
+        if dollar {
+            out.push(b'{');
+            out.extend_from_slice(piece);
+            dollar = piece.last() == Some(&b'$');
+            continue;
+        }
+        let close = piece.iter().position(|&byte| byte == b'}').ok_or(Error::Malformed)?;
+        let (inner, rest) = (&piece[..close], &piece[close + 1..]);
+        let (name, default) = match split(inner, b":-")[..] {
+            [name] => (name, None),
+            [name, ..] => (name, Some(&inner[name.len() + 2..])),
+            [] => (&inner[..0], None),
+        };
+        let text = str::from_utf8(name).map_err(|_| Error::Malformed)?;
+        let mut chars = text.chars();
+        let first = chars.next().is_some_and(|char| char == '_' || char.is_ascii_alphabetic());
+        if !first || !chars.all(|char| char == '_' || char.is_ascii_alphanumeric()) {
+            return Err(Error::Malformed);
+        }
+        match (lookup(name), default) {
+            (None, None) => return Err(Error::Unset(name.to_vec())),
+            (Some(value), None) => out.extend(value),
+            (Some(value), Some(_)) if !value.is_empty() => out.extend(value),
+            (_, Some(default)) => out.extend_from_slice(default),
+        }
+        out.extend_from_slice(rest);
+        dollar = rest.last() == Some(&b'$');
+    }
+    Ok(out)
+}
+
+fn split<'a>(text: &'a [u8], at: &[u8]) -> Vec<&'a [u8]> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    while let Some(found) = text[start..].windows(at.len()).position(|window| window == at) {
+        pieces.push(&text[start..start + found]);
+        start += found + at.len();
+    }
+    pieces.push(&text[start..]);
+    pieces
+}

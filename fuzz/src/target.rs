@@ -1,0 +1,89 @@
+//! The target grammar: any bytes are refused with a reason, or accepted as
+//! what can be dialled, sent and printed.
+
+use scratch_probe::cli::Options;
+use scratch_probe::print::Print;
+use scratch_probe::request::request;
+use scratch_probe::target::{Check, Endpoint, Host, NAME_MAX, Target, UNIX_PATH_MAX, parse, redacted};
+
+use super::{assert_printable, strict};
+
+pub fn check(data: &[u8]) {
+    let Ok(target) = parse(data) else {
+        let _ = redacted(data);
+        return;
+    };
+    assert!(!data.iter().any(u8::is_ascii_control), "a control character was accepted");
+    endpoint(&target.endpoint);
+    prints_back(data, &target);
+    user_info_is_no_matter(data, &target);
+    if let Check::Http(http) = &target.check {
+        let bytes = request(http, &Options::default());
+        let request = strict::request(&bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
+        assert_eq!((request.method, request.target), (&b"GET"[..], &http.request_target[..]));
+        assert_eq!(request.values("Host"), [&http.host[..]], "one Host field");
+        assert_eq!(request.values("Authorization").len(), usize::from(http.user_info.is_some()));
+        assert!(request.body.is_empty(), "something follows the request");
+    }
+}
+
+/// Nothing that a system call or a question could not hold.
+pub fn endpoint(endpoint: &Endpoint) {
+    match endpoint {
+        Endpoint::Unix(path) => {
+            assert!((1..=UNIX_PATH_MAX).contains(&path.as_os_str().len()));
+            assert!(!path.as_os_str().as_encoded_bytes().contains(&0));
+        }
+        Endpoint::Tcp(host, port) => {
+            assert_ne!(*port, 0);
+            if let Host::Name(name) = host {
+                assert!((1..=NAME_MAX).contains(&name.len()));
+                assert!(name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte)));
+                assert!(!name.eq_ignore_ascii_case(b"localhost"));
+            }
+        }
+    }
+}
+
+/// What is kept of a target is the same target, but for its user info; and it
+/// is printed as it is where a line can hold it.
+fn prints_back(data: &[u8], target: &Target) {
+    let printed = target.printed();
+    assert_printable(&printed, 4 * 256 + 3);
+    let again = parse(&target.text).expect("what is kept of a target is one");
+    assert_eq!(again.text, target.text);
+    assert_eq!(again.endpoint, target.endpoint);
+    match (&again.check, &target.check) {
+        (Check::Http(again), Check::Http(http)) => {
+            assert_eq!((&again.host, &again.request_target), (&http.host, &http.request_target));
+            assert_eq!(again.user_info.is_some(), http.user_info.is_some());
+            if http.user_info.is_none() {
+                assert_eq!(target.text, data);
+            }
+        }
+        (Check::Stream, Check::Stream) => assert_eq!(target.text, data),
+        _ => panic!("another kind of target"),
+    }
+    if target.text.len() <= 256 && target.text.iter().all(|byte| matches!(byte, b' '..=b'~')) {
+        assert_eq!(printed, target.text);
+    }
+}
+
+/// Another user and another password of another length change nothing that is
+/// printed: so nothing of them is.
+fn user_info_is_no_matter(data: &[u8], target: &Target) {
+    let Check::Http(http) = &target.check else { return };
+    if http.user_info.is_none() {
+        return;
+    }
+    let start = if data.len() > 7 && data[..7].eq_ignore_ascii_case(b"http://") { 7 } else { 0 };
+    let end =
+        data[start..].iter().position(|byte| b"/?#".contains(byte)).map_or(data.len(), |end| start + end);
+    let at = data[..end].iter().rposition(|&byte| byte == b'@').expect("user info ends in @");
+    if at == start {
+        return; // Empty user info is no secret, and is printed as it is.
+    }
+    let other = [&data[..start], b"root:qwertyuiop", &data[at..]].concat();
+    let other = parse(&other).expect("another user");
+    assert_eq!(other.printed(), target.printed());
+}
