@@ -1,0 +1,217 @@
+//! What surrounds the probe: its streams, arguments, variables and signals.
+//! What needs root or limits is in `build/test-surroundings`.
+
+mod support;
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use support::*;
+
+const OK: &str = "HTTP/1.0 200 OK\r\n\r\nhello";
+
+/// A healthy and an unhealthy target, and the codes they exit with.
+fn both() -> [(String, i32); 2] {
+    [(format!("127.0.0.1:{}", serve(answers(OK))), 0), (format!("127.0.0.1:{}", closed_port()), 1)]
+}
+
+#[test]
+fn closed_streams_change_nothing_about_the_exit_code() {
+    for closed in ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"] {
+        for (target, code) in both() {
+            let probe = command();
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("exec \"$@\" {closed}"), "sh"]);
+            shell.arg(probe.get_program()).args(probe.get_args()).arg(&target);
+            assert_eq!(finished(shell).code, Some(code), "{closed} {target}");
+        }
+    }
+}
+
+#[test]
+fn full_streams_change_nothing_about_the_exit_code() {
+    let full = || Stdio::from(OpenOptions::new().write(true).open("/dev/full").expect("/dev/full"));
+    for (target, code) in both() {
+        let status = command().arg(&target).stdout(full()).stderr(full()).status();
+        assert_eq!(status.expect("the probe runs").code(), Some(code), "{target}");
+    }
+    let status = command().arg("--help").stdout(full()).stderr(full()).status();
+    assert_eq!(status.expect("the probe runs").code(), Some(0));
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_changes_nothing_about_the_exit_code() {
+    // The answer comes only when the pipe's reader is gone.
+    let (sender, receiver) = mpsc::channel::<()>();
+    let receiver = Arc::new(Mutex::new(receiver));
+    let port = serve(move |mut stream| {
+        read_request(&mut stream);
+        let _ = receiver.lock().expect("no panic").recv_timeout(GENEROUS);
+        let _ = stream.write_all(OK.as_bytes());
+    });
+    let mut probe = command();
+    let mut child = probe.arg(format!("127.0.0.1:{port}")).stdout(Stdio::piped()).spawn().expect("it runs");
+    drop(child.stdout.take());
+    sender.send(()).expect("the server waits");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn arguments_and_variables_that_are_not_utf_8() {
+    let port = serve(answers("HTTP/1.0 200 OK\r\n\r\n\u{fc}"));
+    let bytes = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let target = format!("http://127.0.0.1:{port}/");
+    for (args, env, code, says) in [
+        (vec![bytes(format!("{target}\u{e9}").as_bytes())], None, 0, "200 OK"),
+        (vec![bytes(&[target.as_bytes(), b"\xff"].concat())], None, 0, "\\xff: 200 OK"),
+        (vec![bytes(b"--expect"), bytes(b"\xc3"), bytes(target.as_bytes())], None, 0, "200 OK"),
+        (vec![bytes(b"--expect"), bytes(b"\xff"), bytes(target.as_bytes())], None, 1, "want \"\\xff\""),
+        (vec![bytes(b"-H"), bytes(b"X: \xff"), bytes(target.as_bytes())], None, 0, "200 OK"),
+        (vec![bytes(b"\xff://x")], None, 1, "target \"\\xff://x\""),
+        (vec![bytes(b"--\xff=1")], None, 1, "option \"--\\xff\": unknown"),
+        (vec![bytes(b"-t"), bytes(b"\xff")], None, 1, "--timeout \"\\xff\""),
+        (vec![bytes(format!("{target}${{V}}").as_bytes())], Some(("V", bytes(b"\xfe"))), 0, "\\xfe: 200 OK"),
+        (vec![bytes(target.as_bytes())], Some(("PROBE_STATUS", bytes(b"\xfe"))), 1, "PROBE_STATUS \"\\xfe\""),
+        (vec![bytes(target.as_bytes())], Some(("UNUSED", bytes(b"\xfe"))), 0, "200 OK"),
+        (vec![bytes(b"${\xff}")], None, 1, "want ${NAME}"),
+    ] {
+        let mut probe = command();
+        probe.args(&args).envs(env.clone());
+        let run = finished(probe);
+        assert!(run.code == Some(code) && run.text().contains(says), "{args:?} {env:?}: {run:?}");
+    }
+}
+
+#[test]
+fn an_argument_as_long_as_the_kernel_allows() {
+    // MAX_ARG_STRLEN (execve(2)) less the final NUL.
+    const MAX: usize = 131_071;
+    let target = format!("http://127.0.0.1:{}/", serve(answers(OK)));
+    let filled = |start: &str, fill: &str, end: &str| {
+        let count = (MAX - start.len() - end.len()) / fill.len();
+        format!("{start}{}{end}", fill.repeat(count))
+    };
+    for (args, code, says) in [
+        (vec![filled(&target, "p", "")], 0, "...: 200 OK"),
+        (vec![target.clone() + &"${X:-y}".repeat(1000)], 0, "200 OK"),
+        (vec![filled(&format!("{target}?"), "${X:-y}", "")], 0, "200 OK"),
+        (vec!["-d".into(), filled("", "d", ""), target.clone()], 0, "200 OK"),
+        (vec!["-H".into(), filled("X: ", "h", ""), target.clone()], 0, "200 OK"),
+        (vec!["--expect".into(), filled("", "e", ""), target.clone()], 1, "eee...\" in the body"),
+        (vec!["--status".into(), filled("200", ",200", ""), target.clone()], 0, "200 OK"),
+        (vec!["--status".into(), filled("", "2", "")], 1, "222...\": want statuses"),
+        (vec![filled("--", "x", "")], 1, "xxx...\": unknown"),
+        (vec![filled("", "x", "")], 1, "the host wants"),
+        (vec![filled("unix:/", "x", "")], 1, "107 bytes"),
+        (vec![filled("", "${", "")], 1, "want ${NAME}"),
+        (vec![filled("${", "N", "}")], 1, "NNN...\": not set"),
+        (vec!["-t".into(), filled("", "1", "")], 1, "want a duration"),
+        (vec![filled("http://u:", "p", "@127.0.0.1:1/")], 1, "http://***@127.0.0.1:1/: connect:"),
+    ] {
+        let run = probe(&args);
+        let run = run.within(GENEROUS);
+        assert!(run.code == Some(code) && run.text().contains(says), "{says}: {:.200}", run.text());
+        assert!(run.text().len() < 1024);
+    }
+}
+
+/// The probe, at work with a deadline that is far away.
+fn started(args: &[&str]) -> Child {
+    let mut probe = command();
+    probe.args(["-t", "60s"]).args(args).stdout(Stdio::null()).stderr(Stdio::null());
+    probe.spawn().expect("the probe runs")
+}
+
+/// Sends a signal, which must end it at once.
+fn ended_by(mut child: Child, signal: i32) {
+    let start = Instant::now();
+    let kill = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
+    assert!(kill.expect("kill runs").success());
+    let status = child.wait().expect("it ends");
+    assert_eq!(status.signal(), Some(signal), "{status}");
+    assert!(start.elapsed() < GENEROUS);
+}
+
+#[test]
+fn sigterm_and_sigint_end_it_at_once_in_each_phase() {
+    let full = socket_path();
+    let _streams = full_backlog(&full);
+    let full = format!("unix:{}", full.display());
+    let data = "x".repeat(120_000);
+    for signal in [2, 15] {
+        // Whoever connects is announced before anything else happens.
+        let (sender, connected) = mpsc::channel();
+        let accepts = move |stream| {
+            sender.send(()).expect("the test waits");
+            silent(stream);
+        };
+        let (sender, refused) = mpsc::channel();
+        let closes = move |stream| {
+            drop(stream);
+            let _ = sender.send(());
+        };
+        let silent = format!("127.0.0.1:{}", serve(accepts));
+        let closes = format!("127.0.0.1:{}", serve(closes));
+
+        let child = started(&[&silent]);
+        connected.recv_timeout(GENEROUS).expect("it receives");
+        ended_by(child, signal);
+
+        let child = started(&["-d", &data, "--expect", "x", &format!("tcp://{silent}")]);
+        connected.recv_timeout(GENEROUS).expect("it sends or receives");
+        ended_by(child, signal);
+
+        let child = started(&["--wait", "60s", &closes]);
+        refused.recv_timeout(GENEROUS).expect("it waits for the next attempt");
+        ended_by(child, signal);
+
+        let child = started(&[&silent, &full]);
+        connected.recv_timeout(GENEROUS).expect("its threads are at work");
+        ended_by(child, signal);
+
+        ended_by(started(&[&full]), signal);
+    }
+}
+
+/// A listener that never accepts, and streams that fill its backlog.
+fn full_backlog(path: &Path) -> impl Sized {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    let listener = UnixListener::bind(path).expect("a socket");
+    let (sender, receiver) = mpsc::channel();
+    let path = path.to_path_buf();
+    // It blocks in connect once the backlog is full, for as long as the test runs.
+    thread::spawn(move || {
+        while let Ok(stream) = UnixStream::connect(&path) {
+            let _ = sender.send(stream);
+        }
+    });
+    let mut streams = Vec::new();
+    while let Ok(stream) = receiver.recv_timeout(Duration::from_millis(500)) {
+        streams.push(stream);
+    }
+    (listener, streams)
+}
+
+#[test]
+fn only_the_monotonic_clock_counts() {
+    // No test may set this machine's clock, so the source has to show it: the
+    // other clock serves for nothing but a question's identifier.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut uses = Vec::new();
+    for file in fs::read_dir(folder).expect("src") {
+        let text = fs::read_to_string(file.expect("an entry").path()).expect("source");
+        let other_clock = |line: &&str| line.contains("SystemTime") || line.contains("UNIX_EPOCH");
+        uses.extend(text.lines().filter(other_clock).map(|line| line.trim().to_string()));
+    }
+    uses.retain(|line| !line.starts_with("use "));
+    assert_eq!(uses, ["SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos() as u16)"]);
+}
