@@ -5,7 +5,7 @@
 
 use crate::print::{Print, push, push_escaped, push_number};
 use crate::search::Search;
-use crate::text::{cut, digits, pieces};
+use crate::text::{cut, digits, pieces, same};
 
 /// The most bytes of status-lines and fields, interim answers included. Stops
 /// a server that sends header fields without end.
@@ -144,13 +144,15 @@ impl<'a> Response<'a> {
         while !self.is_complete()
             && let Some(&byte) = rest.next()
         {
-            let taken = match self.in_header() {
+            let mut taken = match self.in_header() {
                 true => self.header_byte(byte),
                 false => self.body_byte(byte),
             };
-            if let Err(Error::NotHttp(mut start)) = taken {
+            if let Err(Error::NotHttp(start)) = &mut taken {
+                start.append(&mut self.line);
+                start.push(byte);
                 start.extend(rest.take(SHOWN));
-                return Err(Error::NotHttp(start));
+                return taken;
             }
             taken?;
         }
@@ -220,11 +222,11 @@ impl<'a> Response<'a> {
                 }
             }
             _ => {
-                self.line.push(byte);
-                let begins = PREFIX.starts_with(&self.line) || self.line.starts_with(PREFIX);
-                if self.state == State::StatusLine && !begins {
-                    return Err(Error::NotHttp(self.line.clone()));
+                let expected = PREFIX.get(self.line.len());
+                if self.state == State::StatusLine && expected.is_some_and(|expected| *expected != byte) {
+                    return Err(Error::NotHttp(Vec::new()));
                 }
+                self.line.push(byte);
             }
         }
         Ok(())
@@ -239,11 +241,11 @@ impl<'a> Response<'a> {
             Some([b'0'..=b'9', b' ', a, b, c, b' ', reason @ ..]) if !reason.contains(&0) => {
                 ([*a, *b, *c], reason)
             }
-            _ => return Err(Error::NotHttp(line.to_vec())),
+            _ => return Err(Error::NotHttp(Vec::new())),
         };
         match digits(&status) {
             Some(status @ 100..) => self.status = status as u16,
-            _ => return Err(Error::NotHttp(line.to_vec())),
+            _ => return Err(Error::NotHttp(Vec::new())),
         }
         self.reason = reason.to_vec();
         self.line.clear();
@@ -261,7 +263,7 @@ impl<'a> Response<'a> {
         if line.contains(&0) {
             return Err(Error::Field);
         }
-        if name.eq_ignore_ascii_case(b"content-length") {
+        if same(name, b"content-length") {
             // One number, or the same several times (RFC 9110, 8.6).
             for number in pieces(value, b',') {
                 let number = digits(number.trim_ascii()).ok_or(Error::ContentLength)?;
@@ -270,10 +272,10 @@ impl<'a> Response<'a> {
                 }
                 self.content_length = Some(number);
             }
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+        } else if same(name, b"transfer-encoding") {
             // The last coding frames the message (RFC 9112, 6.1).
             let last = pieces(value, b',').last().unwrap_or(value);
-            self.chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+            self.chunked = same(last.trim_ascii(), b"chunked");
         }
         Ok(())
     }

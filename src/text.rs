@@ -45,6 +45,12 @@ pub fn digits(text: &[u8]) -> Option<u64> {
     (!text.is_empty()).then_some(number)
 }
 
+/// Whether two texts are the same but for the case of ASCII letters.
+#[inline(never)]
+pub fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
