@@ -20,15 +20,16 @@ pub const VERSION: &str = concat!("probe ", env!("CARGO_PKG_VERSION"), "\n");
 /// `--help`'s text.
 pub const HELP: &str = "\
 Usage: probe [OPTIONS] [TARGET]...
-Exits 0 if every TARGET is healthy, and 1 otherwise.
+Exits 0 if every TARGET is healthy, else 1.
 
-  http://[user:password@]host[:port][/path][?query]  a whole response arrives
-  host[:port][/path][?query]                         and its status is accepted
-  tcp://host:port, unix:/path                        a connection is accepted
+  [http://][user:password@]host[:port][/path][?query]
+      a whole response arrives and its status is accepted
+  tcp://host:port, unix:/path
+      a connection is accepted
 
   -t, --timeout DURATION  deadline of the whole check [5s]
       --status LIST       200 or 200,204 or 200-299 or 2xx or any [200-399]
-      --expect TEXT       the body (tcp, unix: the reply) must contain TEXT
+      --expect TEXT       the body or reply must contain TEXT
   -X, --method METHOD     request method [GET; POST with --data]
   -H, --header 'N: V'     request header, may be repeated
   -d, --data TEXT         request body (tcp, unix: what is sent)
@@ -77,8 +78,8 @@ pub struct Options {
     pub expect: Option<Vec<u8>>,
     /// The request method, if one was asked for.
     pub method: Option<Vec<u8>>,
-    /// Name and value of request headers.
-    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Request headers, as given: `Name: value`.
+    pub headers: Vec<Vec<u8>>,
     /// The request body, or what is sent on a plain connection.
     pub data: Option<Vec<u8>>,
 }
@@ -140,30 +141,30 @@ enum Name {
 }
 
 /// How an option is written, and the variable that stands in for it; an empty
-/// text where there is none.
+/// text where there is none. No argument has the NUL that stands for no letter.
 struct Spec {
     name: Name,
-    short: &'static str,
+    short: u8,
     long: &'static str,
     variable: &'static str,
 }
 
-const fn spec(name: Name, short: &'static str, long: &'static str, variable: &'static str) -> Spec {
+const fn spec(name: Name, short: u8, long: &'static str, variable: &'static str) -> Spec {
     Spec { name, short, long, variable }
 }
 
 static OPTIONS: [Spec; 11] = [
-    spec(Name::Timeout, "-t", "--timeout", "PROBE_TIMEOUT"),
-    spec(Name::Status, "", "--status", "PROBE_STATUS"),
-    spec(Name::Expect, "", "--expect", "PROBE_EXPECT"),
-    spec(Name::Method, "-X", "--method", "PROBE_METHOD"),
-    spec(Name::Header, "-H", "--header", ""),
-    spec(Name::Data, "-d", "--data", "PROBE_DATA"),
-    spec(Name::UnixSocket, "", "--unix-socket", ""),
-    spec(Name::Wait, "-w", "--wait", "PROBE_WAIT"),
-    spec(Name::Quiet, "-q", "--quiet", ""),
-    spec(Name::Help, "-h", "--help", ""),
-    spec(Name::Version, "-V", "--version", ""),
+    spec(Name::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
+    spec(Name::Status, 0, "--status", "PROBE_STATUS"),
+    spec(Name::Expect, 0, "--expect", "PROBE_EXPECT"),
+    spec(Name::Method, b'X', "--method", "PROBE_METHOD"),
+    spec(Name::Header, b'H', "--header", ""),
+    spec(Name::Data, b'd', "--data", "PROBE_DATA"),
+    spec(Name::UnixSocket, 0, "--unix-socket", ""),
+    spec(Name::Wait, b'w', "--wait", "PROBE_WAIT"),
+    spec(Name::Quiet, b'q', "--quiet", ""),
+    spec(Name::Help, b'h', "--help", ""),
+    spec(Name::Version, b'V', "--version", ""),
 ];
 
 /// The variable that stands in for targets on the command line.
@@ -173,13 +174,13 @@ const TARGETS: &str = "PROBE_TARGET";
 /// no argument overrules.
 pub fn parse(args: impl Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Command, Box<Error>> {
     let mut reader = Reader {
-        config: Config {
+        config: Box::new(Config {
             targets: Vec::with_capacity(1),
             options: Options::default(),
             timeout: Duration::from_secs(5),
             wait: None,
             quiet: false,
-        },
+        }),
         unix_socket: None,
         lookup,
     };
@@ -223,7 +224,7 @@ pub fn parse(args: impl Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Comm
             reader.target(word)?;
         }
     }
-    reader.finish().map(|config| Command::Check(Box::new(config)))
+    reader.finish().map(Command::Check)
 }
 
 /// The index of the option that `arg` begins with, and the value that is
@@ -235,8 +236,8 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
             Some([b'=', value @ ..]) => return Ok((index, Some(value))),
             _ => {}
         }
-        if !option.short.is_empty()
-            && let Some(value) = arg.strip_prefix(option.short.as_bytes())
+        if let [_, short, value @ ..] = arg
+            && *short == option.short
         {
             return Ok((index, Some(value).filter(|value| !value.is_empty())));
         }
@@ -247,7 +248,7 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
 
 /// What has been read so far.
 struct Reader<'a> {
-    config: Config,
+    config: Box<Config>,
     unix_socket: Option<PathBuf>,
     lookup: Lookup<'a>,
 }
@@ -283,7 +284,7 @@ impl Reader<'_> {
     fn option(&mut self, name: Name, place: &'static str, value: &[u8]) -> Result<(), Box<Error>> {
         let value = self.expanded(place, value)?;
         let wants = |want| Err(error(place, Some(&value), want));
-        let Config { options, timeout, wait, .. } = &mut self.config;
+        let Config { options, timeout, wait, .. } = &mut *self.config;
         match name {
             Name::Timeout | Name::Wait => match duration::parse(&value) {
                 Some(duration) if name == Name::Wait => *wait = Some(duration),
@@ -296,11 +297,11 @@ impl Reader<'_> {
             },
             Name::Method if !is_token(&value) => return wants("want a method such as GET, HEAD or POST"),
             Name::Method => options.method = Some(value),
-            Name::Header => match parse_header(&value) {
-                Some(header) => options.headers.push(header),
-                // Its value may be a secret, so the error does not show it.
-                None => return Err(error(place, None, "want 'Name: value' without control characters")),
-            },
+            // Its value may be a secret, so the error does not show it.
+            Name::Header if !is_header(&value) => {
+                return Err(error(place, None, "want 'Name: value' without control characters"));
+            }
+            Name::Header => options.headers.push(value),
             Name::UnixSocket => match target::unix_path(&value) {
                 Ok(path) => self.unix_socket = Some(path),
                 Err(problem) => return wants(problem.text()),
@@ -314,7 +315,7 @@ impl Reader<'_> {
 
     /// The whole command. HTTP over a Unix socket is another endpoint for the
     /// same check.
-    fn finish(mut self) -> Result<Config, Box<Error>> {
+    fn finish(mut self) -> Result<Box<Config>, Box<Error>> {
         if self.config.targets.is_empty() {
             return Err(error("target", None, "none given, and PROBE_TARGET is not set"));
         }
@@ -336,8 +337,7 @@ fn is_token(text: &[u8]) -> bool {
 }
 
 /// `field-name ":" OWS field-value OWS` (RFC 9112, 5), without any control character.
-fn parse_header(text: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+fn is_header(text: &[u8]) -> bool {
     let (name, value) = cut(text, b':');
-    let valid = is_token(name) && !text.iter().any(u8::is_ascii_control);
-    valid.then_some((name.to_vec(), value?.trim_ascii().to_vec()))
+    value.is_some() && is_token(name) && !text.iter().any(u8::is_ascii_control)
 }

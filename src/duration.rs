@@ -5,24 +5,25 @@ use std::time::Duration;
 use crate::print::{Print, push, push_number};
 use crate::text::{cut, digits};
 
-/// The accepted range, both ends included.
-pub const MIN: Duration = Duration::from_millis(1);
-/// See [`MIN`].
-pub const MAX: Duration = Duration::from_secs(3600);
+/// The units, in nanoseconds.
+const MILLISECOND: u64 = 1_000_000;
+const SECOND: u64 = 1000 * MILLISECOND;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
 
 /// What [`parse`] accepts, for error messages.
 pub const WANT: &str = "want a duration from 1ms to 1h, such as 500ms, 5s, 1m or 0.5";
 
 /// Reads `digits[.digits]` and a unit: `ms`, `s`, `m`, `h`, or none for
-/// seconds. Returns `None` for anything else and outside [`MIN`] to [`MAX`].
+/// seconds. Returns `None` for anything else, below a millisecond and above an hour.
 pub fn parse(text: &[u8]) -> Option<Duration> {
     let end = text.iter().rposition(|byte| !byte.is_ascii_lowercase()).map_or(0, |last| last + 1);
     let (number, unit) = text.split_at(end);
     let unit: u64 = match unit {
-        b"ms" => 1_000_000,
-        b"" | b"s" => 1_000_000_000,
-        b"m" => 60_000_000_000,
-        b"h" => 3_600_000_000_000,
+        b"ms" => MILLISECOND,
+        b"" | b"s" => SECOND,
+        b"m" => MINUTE,
+        b"h" => HOUR,
         _ => return None,
     };
     let (whole, fraction) = cut(number, b'.');
@@ -35,8 +36,7 @@ pub fn parse(text: &[u8]) -> Option<Duration> {
             nanos = nanos.saturating_add(u64::from(digit - b'0') * place);
         }
     }
-    let duration = Duration::from_nanos(nanos);
-    (MIN..=MAX).contains(&duration).then_some(duration)
+    (MILLISECOND..=HOUR).contains(&nanos).then(|| Duration::from_nanos(nanos))
 }
 
 /// Prints a duration: tenths of a millisecond below a second (`1.3ms`),

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use crate::print::{Print, push, push_escaped, push_number};
-use crate::text::{cut, digits, pieces};
+use crate::text::{cut, digits, pieces, same};
 
 /// A target: where to connect, and what to ask there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub enum Host {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
     /// An HTTP request.
-    Http(Http),
+    Http(Box<Http>),
     /// That a connection is accepted, and perhaps what is replied.
     Stream,
 }
@@ -164,7 +164,7 @@ fn has_scheme(text: &[u8]) -> bool {
 /// Schemes are case-insensitive (RFC 3986, 3.1).
 fn strip_scheme<'a>(text: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
     let (start, rest) = text.split_at_checked(scheme.len())?;
-    start.eq_ignore_ascii_case(scheme).then_some(rest)
+    same(start, scheme).then_some(rest)
 }
 
 fn unix(text: &[u8], path: &[u8]) -> Result<Target, Error> {
@@ -177,7 +177,8 @@ fn unix(text: &[u8], path: &[u8]) -> Result<Target, Error> {
     if !path.starts_with(b"/") {
         return Err(Error::Unix);
     }
-    Ok(Target { text: text.to_vec(), endpoint: Endpoint::Unix(unix_path(path)?), check: Check::Stream })
+    let endpoint = Endpoint::Unix(unix_path(path)?);
+    Ok(Target { text: text.to_vec(), endpoint, check: Check::Stream })
 }
 
 /// A path that fits into a Unix socket address and has no control character.
@@ -195,11 +196,9 @@ fn tcp(text: &[u8], authority: &[u8]) -> Result<Target, Error> {
         return Err(Error::Tcp);
     }
     let (host, port) = host_and_port(authority)?;
-    Ok(Target {
-        text: text.to_vec(),
-        endpoint: Endpoint::Tcp(parse_host(host)?, port.ok_or(Error::Tcp)?),
-        check: Check::Stream,
-    })
+    let port = port.ok_or(Error::Tcp)?;
+    let endpoint = Endpoint::Tcp(parse_host(host)?, port);
+    Ok(Target { text: text.to_vec(), endpoint, check: Check::Stream })
 }
 
 /// `rest` is the end of `text` that follows the scheme.
@@ -209,21 +208,21 @@ fn http(text: &[u8], rest: &[u8]) -> Result<Target, Error> {
     // The last "@" ends the user info, as in curl, so a password may hold one.
     let at = authority.iter().rposition(|&byte| byte == b'@');
     let (user_info, host_port) = match at {
-        Some(at) => (Some(decoded_user_info(&authority[..at])?), &authority[at + 1..]),
+        Some(at) => (Some(&authority[..at]), &authority[at + 1..]),
         None => (None, authority),
     };
     let (host, port) = host_and_port(host_port)?;
     let port = port.unwrap_or(80);
-    let mut host_field = host.to_vec();
+    let endpoint = Endpoint::Tcp(parse_host(host)?, port);
+    let user_info = user_info.map(decoded_user_info).transpose()?;
+    let mut host = host.to_vec();
     if port != 80 {
-        push(&mut host_field, ":");
-        push_number(&mut host_field, port.into());
+        push(&mut host, ":");
+        push_number(&mut host, port.into());
     }
-    Ok(Target {
-        text: [&redacted(&text[..text.len() - path.len()]), path].concat(),
-        endpoint: Endpoint::Tcp(parse_host(host)?, port),
-        check: Check::Http(Http { host: host_field, request_target: request_target(path), user_info }),
-    })
+    let check = Check::Http(Box::new(Http { host, request_target: request_target(path), user_info }));
+    let text = [&redacted(&text[..text.len() - path.len()]), path].concat();
+    Ok(Target { text, endpoint, check })
 }
 
 /// Splits `host[:port]`; a host in brackets keeps them. The port is checked,
@@ -262,7 +261,7 @@ fn parse_host(text: &[u8]) -> Result<Host, Error> {
     }
     let name = text.strip_suffix(b".").unwrap_or(text);
     match pieces(name, b'.').last() {
-        Some(label) if label.eq_ignore_ascii_case(b"localhost") => Ok(Host::Localhost),
+        Some(label) if same(label, b"localhost") => Ok(Host::Localhost),
         _ => Ok(Host::Name(text.to_vec())),
     }
 }
