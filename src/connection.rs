@@ -5,25 +5,36 @@ use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 
 use crate::deadline::Deadline;
-use crate::verdict::{Failure, Phase, Unhealthy, timed_out};
+use crate::verdict::{Failure, Phase, Unhealthy, fail, timed_out};
 
 /// A connected socket of any kind: to read, to write and to set timeouts are
 /// the same system calls for TCP, UDP and Unix sockets, so std's type for one
 /// serves them all.
-pub struct Connection(TcpStream);
+pub struct Connection {
+    socket: TcpStream,
+    buffer: Vec<u8>,
+}
+
+/// What most answers fit into, and every DNS message over UDP (RFC 1035,
+/// 4.2.1). On the heap, and as large as std's buffer for stdout, which then
+/// finds its place in the same pages of musl's.
+const BUFFER: usize = 1024;
 
 impl Connection {
     /// Takes a connected socket.
+    #[expect(clippy::slow_vector_initialization, reason = "vec![0; N] brings calloc into the binary")]
     pub fn new(socket: impl Into<OwnedFd>) -> Connection {
-        Connection(TcpStream::from(socket.into()))
+        let mut buffer = Vec::with_capacity(BUFFER);
+        buffer.resize(BUFFER, 0);
+        Connection { socket: TcpStream::from(socket.into()), buffer }
     }
 
     /// Whether this is a TCP connection to itself: where nobody listens on a port
     /// of the ephemeral range, the kernel may choose that very port for the
     /// connecting side, and TCP lets the two meet (RFC 9293, 3.5, figure 7).
     pub fn is_to_itself(&self) -> bool {
-        let ends = (self.0.local_addr(), self.0.peer_addr());
-        matches!(ends, (Ok(local), Ok(peer)) if local == peer)
+        let local = self.socket.local_addr().ok();
+        local.is_some() && local == self.socket.peer_addr().ok()
     }
 
     /// Sends all of `bytes`. The deadline is armed anew before every write.
@@ -31,7 +42,7 @@ impl Connection {
         let mut rest = bytes;
         while !rest.is_empty() {
             let wait = deadline.wait(Phase::Send)?;
-            match self.0.set_write_timeout(Some(wait)).and_then(|()| self.0.write(rest)) {
+            match self.socket.set_write_timeout(Some(wait)).and_then(|()| self.socket.write(rest)) {
                 Ok(count) => rest = &rest[count..],
                 Err(error) => goes_on(Phase::Send, error, deadline)?,
             }
@@ -41,11 +52,11 @@ impl Connection {
 
     /// Receives some bytes, none at the end of the stream. The deadline is
     /// armed anew before every read.
-    pub fn receive(&mut self, buffer: &mut [u8], deadline: &Deadline) -> Result<usize, Failure> {
+    pub fn receive(&mut self, deadline: &Deadline) -> Result<&[u8], Failure> {
         loop {
             let wait = deadline.wait(Phase::Receive)?;
-            match self.0.set_read_timeout(Some(wait)).and_then(|()| self.0.read(buffer)) {
-                Ok(count) => return Ok(count),
+            match self.socket.set_read_timeout(Some(wait)).and_then(|()| self.socket.read(&mut self.buffer)) {
+                Ok(count) => return Ok(&self.buffer[..count]),
                 Err(error) => goes_on(Phase::Receive, error, deadline)?,
             }
         }
@@ -67,6 +78,6 @@ fn goes_on(phase: Phase, error: io::Error, deadline: &Deadline) -> Result<(), Fa
 pub fn failed(phase: Phase, error: io::Error, deadline: &Deadline) -> Failure {
     match error.kind() {
         ErrorKind::TimedOut if error.raw_os_error().is_none() => timed_out(phase, deadline),
-        _ => Box::new(Unhealthy::Failed(phase, error)),
+        kind => fail(Unhealthy::Failed(phase, kind, error.raw_os_error().unwrap_or_default())),
     }
 }

@@ -7,7 +7,7 @@ use crate::connection::{Connection, failed};
 use crate::deadline::Deadline;
 use crate::resolve::resolve;
 use crate::target::{Endpoint, Host};
-use crate::verdict::{Failure, Phase, Unhealthy};
+use crate::verdict::{Failure, Phase, Unhealthy, fail};
 
 /// Opens a connection to `endpoint`, to whatever address of it accepts first.
 ///
@@ -28,7 +28,8 @@ pub fn may_block(endpoint: &Endpoint) -> bool {
     matches!(endpoint, Endpoint::Unix(_))
 }
 
-/// Every address of the host.
+/// Every address of the host. IPv4 comes first, but for what a hosts file says:
+/// what listens on one family only mostly listens on that one.
 fn addresses(host: &Host, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
     match host {
         Host::Ip(ip) => Ok(vec![*ip]),
@@ -37,24 +38,16 @@ fn addresses(host: &Host, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
     }
 }
 
-/// Tries every address until one connects, IPv4 first: what listens on one
-/// family only mostly listens on that one. Each has an equal share of the time
+/// Tries every address until one connects. Each has an equal share of the time
 /// that is left, so one that hangs does not use up the others'. Reports the
 /// last failure.
 fn connect_any(addresses: &[IpAddr], port: u16, deadline: &Deadline) -> Result<Connection, Failure> {
-    let mut failure = Box::new(Unhealthy::NoSuchName);
-    let mut untried = addresses.len();
-    for is_ipv6 in [false, true] {
-        for address in addresses {
-            if address.is_ipv6() != is_ipv6 {
-                continue;
-            }
-            let share = deadline.share(untried, Phase::Connect)?;
-            untried -= 1;
-            match TcpStream::connect_timeout(&SocketAddr::new(*address, port), share) {
-                Ok(stream) => return Ok(Connection::new(stream)),
-                Err(error) => failure = failed(Phase::Connect, error, deadline),
-            }
+    let mut failure = fail(Unhealthy::NoSuchName);
+    for (tried, address) in addresses.iter().enumerate() {
+        let share = deadline.share(addresses.len() - tried, Phase::Connect)?;
+        match TcpStream::connect_timeout(&SocketAddr::new(*address, port), share) {
+            Ok(stream) => return Ok(Connection::new(stream)),
+            Err(error) => failure = failed(Phase::Connect, error, deadline),
         }
     }
     Err(failure)

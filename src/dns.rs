@@ -5,10 +5,10 @@
 //! deadline, so it needs a thread that may outlive the check; and in a static
 //! binary it brings much of the C library along.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::target::ip;
-use crate::text::{cut, digits, pieces, words};
+use crate::text::{cut, digits, pieces, same, words};
 
 /// Record type of an IPv4 address (RFC 1035, 3.2.2).
 pub const A: u8 = 1;
@@ -58,7 +58,7 @@ pub fn answer(message: &[u8], question: &[u8]) -> Option<Answer> {
     let (header, rest) = message.split_at_checked(HEADER)?;
     let is_response = header[2] & 0x80 != 0;
     let (asked, mut records) = rest.split_at_checked(question.len() - HEADER)?;
-    if header[..2] != question[..2] || !is_response || !asked.eq_ignore_ascii_case(&question[HEADER..]) {
+    if header[..2] != question[..2] || !is_response || !same(asked, &question[HEADER..]) {
         return None;
     }
     let mut addresses = Vec::new();
@@ -110,7 +110,9 @@ fn record(records: &[u8]) -> Option<(Option<IpAddr>, &[u8])> {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Conf<'a> {
     /// Where to ask, in this order.
-    pub name_servers: Vec<SocketAddr>,
+    pub name_servers: Vec<IpAddr>,
+    /// The port at which they listen.
+    pub port: u16,
     /// Domains that are appended to short names, separated by white space.
     pub search: &'a [u8],
     /// A name with fewer dots is a short one.
@@ -126,15 +128,13 @@ const PORT: u16 = 53;
 /// Reads a resolv.conf(5). Without a name server in it there is one on this
 /// host, as in the C library.
 pub fn conf(text: &[u8]) -> Conf<'_> {
-    let mut conf = Conf { name_servers: Vec::new(), search: b"", ndots: 1 };
+    let mut conf = Conf { name_servers: Vec::new(), port: PORT, search: b"", ndots: 1 };
     for line in lines(text) {
         let mut words = words(line);
         let keyword = words.next().unwrap_or_default();
         match keyword {
             b"nameserver" if conf.name_servers.len() < NAME_SERVERS_MAX => {
-                if let Some(ip) = words.next().and_then(ip) {
-                    conf.name_servers.push(SocketAddr::new(ip, PORT));
-                }
+                conf.name_servers.extend(words.next().and_then(ip));
             }
             b"search" | b"domain" => conf.search = &line.trim_ascii_start()[keyword.len()..],
             b"options" => {
@@ -148,7 +148,7 @@ pub fn conf(text: &[u8]) -> Conf<'_> {
         }
     }
     if conf.name_servers.is_empty() {
-        conf.name_servers.push(SocketAddr::from(([127, 0, 0, 1], PORT)));
+        conf.name_servers.push(IpAddr::from([127, 0, 0, 1]));
     }
     conf
 }
@@ -165,7 +165,7 @@ pub fn hosts(text: &[u8], name: &[u8]) -> Vec<IpAddr> {
     for line in lines(text) {
         let mut words = words(line);
         let address = words.next();
-        if words.any(|word| word.eq_ignore_ascii_case(name)) {
+        if words.any(|word| same(word, name)) {
             addresses.extend(address.and_then(ip));
         }
     }
@@ -278,17 +278,17 @@ mod tests {
         let docker = conf(
             b"# made by Docker\nsearch lan  corp.example\nnameserver 127.0.0.11\noptions edns0 ndots:0\n",
         );
-        assert_eq!(docker.name_servers, [SocketAddr::new(ip("127.0.0.11"), 53)]);
+        assert_eq!(docker.name_servers, [ip("127.0.0.11")]);
         assert_eq!(words(docker.search).collect::<Vec<_>>(), [&b"lan"[..], b"corp.example"]);
         assert_eq!(docker.ndots, 0);
 
         let four = conf(
             b"nameserver ::1\r\nnameserver x\nnameserver 1.1.1.1;c\nnameserver 2.2.2.2\nnameserver 3.3.3.3",
         );
-        let want = [ip("::1"), ip("1.1.1.1"), ip("2.2.2.2")].map(|ip| SocketAddr::new(ip, 53));
+        let want = [ip("::1"), ip("1.1.1.1"), ip("2.2.2.2")];
         assert_eq!(four.name_servers, want);
 
-        assert_eq!(conf(b"").name_servers, [SocketAddr::new(ip("127.0.0.1"), 53)]);
+        assert_eq!(conf(b"").name_servers, [ip("127.0.0.1")]);
         assert_eq!(conf(b"options ndots:99999999999").ndots, 99_999_999_999);
         assert_eq!(conf(b"options ndots:x ndots").ndots, 1);
         assert_eq!(conf(b"domain a\nsearch b c").search, b" b c");
@@ -308,7 +308,7 @@ mod tests {
         for (name, ndots, short) in
             [("x", 1, true), ("x.y", 1, false), ("x.y", 5, true), ("x.", 5, false), ("x", 0, false)]
         {
-            let conf = Conf { name_servers: vec![], search: b"a b.c", ndots };
+            let conf = Conf { name_servers: vec![], port: 53, search: b"a b.c", ndots };
             assert_eq!(is_short(name.as_bytes(), &conf), short, "{name} {ndots}");
         }
     }

@@ -10,11 +10,11 @@
 //! | `poll`, `rt_sigaction` | std's start | closed standard streams; SIGPIPE becomes an error |
 //! | `brk` twice, `mmap` twice | musl's malloc | its first page, and a guard before it |
 //! | `socket`, `ioctl`, `connect`, `ioctl`, `poll` | `connect_timeout` | std connects without blocking to bound the wait |
+//! | `mmap` | `Connection` | its buffer; std's for stdout finds its place beside it |
 //! | `setsockopt`, `sendto` | `Connection::send` | the deadline armed, the request |
 //! | `setsockopt`, `recvfrom` | `Connection::receive` | the deadline armed, the response in one piece |
-//! | `close` | `Connection` | the server sees the end before the report is written |
-//! | `mmap`, `write`, `munmap` | std's stdout | its buffer of a kilobyte; with `--quiet` none of the three |
-//! | `exit_group` | musl | the verdict |
+//! | `write` | std's stdout | the report |
+//! | `exit_group` | musl | the verdict; it closes the connection too |
 
 #![forbid(unsafe_code)]
 
@@ -22,20 +22,22 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::{Write, stderr, stdout};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use scratch_probe::cli::{self, Command};
 use scratch_probe::print::Print;
 use scratch_probe::run;
 
 fn main() -> ExitCode {
-    let args = env::args_os().skip(1).map(OsStringExt::into_vec);
+    let mut args = env::args_os();
+    args.next();
+    let args = args.map(OsStringExt::into_vec);
     let lookup = |name: &[u8]| env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec);
 
     match cli::parse(args, &lookup) {
         Ok(Command::Help) => print(cli::HELP.as_bytes()),
         Ok(Command::Version) => print(cli::VERSION.as_bytes()),
-        Ok(Command::Check(config)) => return check(config),
+        Ok(Command::Check(config)) => check(config),
         Err(error) => {
             complain(&error.printed());
             return ExitCode::FAILURE;
@@ -44,19 +46,21 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Runs the check and reports one line a target, in the order given.
-fn check(config: Box<cli::Config>) -> ExitCode {
+/// Runs the check, reports one line a target in the order given, and ends the
+/// process, which gives back at once what the verdicts hold.
+fn check(config: Box<cli::Config>) -> ! {
     let quiet = config.quiet;
-    let mut exit = ExitCode::SUCCESS;
-    for verdict in run::run(config) {
+    let mut code = 0;
+    let verdicts = run::run(config);
+    for verdict in &verdicts {
         if verdict.outcome.is_err() {
             complain(&verdict.printed());
-            exit = ExitCode::FAILURE;
+            code = 1;
         } else if !quiet {
             print(&verdict.printed());
         }
     }
-    exit
+    process::exit(code)
 }
 
 /// A closed or full standard stream changes nothing about the verdict, so a

@@ -4,13 +4,13 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::connection::{Connection, failed};
 use crate::deadline::Deadline;
 use crate::dns::{self, Answer, Conf};
 use crate::text::words;
-use crate::verdict::{Failure, Phase, Unhealthy};
+use crate::verdict::{Failure, Phase, Unhealthy, fail};
 
 /// How much of a configuration file is read; stops a file without end.
 const FILE_MAX: usize = 256 * 1024;
@@ -20,9 +20,6 @@ const ATTEMPTS: usize = 2;
 
 /// The longest wait for one name server (resolv.conf(5), `timeout`).
 const ATTEMPT_MAX: Duration = Duration::from_secs(5);
-
-/// The longest answer over UDP without extensions (RFC 1035, 4.2.1).
-const MESSAGE_MAX: usize = 512;
 
 /// All addresses of `name`, at least one.
 pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
@@ -50,51 +47,48 @@ fn read(path: &str) -> Vec<u8> {
 /// Asks for the name in each search domain, if it is a short one, and then for
 /// itself, until there are addresses.
 fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
-    let search = if dns::is_short(name, conf) { conf.search } else { b"" };
-    for domain in words(search).chain([&b""[..]]) {
+    let mut domains = words(if dns::is_short(name, conf) { conf.search } else { b"" });
+    loop {
+        let domain = domains.next();
         let candidate = match domain {
-            b"" => name,
-            domain => &[name, b".", domain].concat(),
+            Some(domain) => &[name, b".", domain].concat(),
+            None => name,
         };
-        let addresses = ask_any(candidate, &conf.name_servers, deadline)?;
+        let addresses = ask_any(candidate, conf, deadline)?;
         if !addresses.is_empty() {
             return Ok(addresses);
         }
+        if domain.is_none() {
+            return Err(fail(Unhealthy::NoSuchName));
+        }
     }
-    Err(Box::new(Unhealthy::NoSuchName))
 }
 
-/// Asks one name server after the other, several times, until one answers.
+/// Asks one name server after the other, and all of them again, until one answers.
 /// Each attempt has an equal share of the time that is left.
-fn ask_any(name: &[u8], servers: &[SocketAddr], deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
-    let Some(questions) = dns::questions(name, id()) else {
+fn ask_any(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
+    // The kernel chooses a random port, and a connected socket hears only its
+    // peer, so the identifier need not be a secret (RFC 5452, 9).
+    let id = deadline.left().subsec_nanos() as u16;
+    let Some(questions) = dns::questions(name, id) else {
         return Ok(Vec::new());
     };
-    let mut failure = Box::new(Unhealthy::NoNameServer);
-    let mut untried = servers.len() * ATTEMPTS;
-    for _ in 0..ATTEMPTS {
-        for server in servers {
-            let share = deadline.share(untried, Phase::Resolve)?.min(ATTEMPT_MAX);
-            untried -= 1;
-            match ask(*server, &questions, &Deadline::after(share)) {
-                Ok(Some(addresses)) => return Ok(addresses),
-                Ok(None) => {}
-                Err(error) => {
-                    if let Unhealthy::Failed(_, error) = *error {
-                        failure = Box::new(Unhealthy::Failed(Phase::Resolve, error));
-                    }
+    let mut failure = fail(Unhealthy::NoNameServer);
+    let attempts = conf.name_servers.len() * ATTEMPTS;
+    for (tried, server) in conf.name_servers.iter().cycle().take(attempts).enumerate() {
+        let share = deadline.share(attempts - tried, Phase::Resolve)?.min(ATTEMPT_MAX);
+        match ask(SocketAddr::new(*server, conf.port), &questions, &Deadline::after(share)) {
+            Ok(Some(addresses)) => return Ok(addresses),
+            Ok(None) => {}
+            Err(error) => {
+                if let Unhealthy::Failed(_, kind, number) = *error {
+                    failure = fail(Unhealthy::Failed(Phase::Resolve, kind, number));
                 }
             }
         }
     }
     deadline.remaining(Phase::Resolve)?;
     Err(failure)
-}
-
-/// The kernel chooses a random port, and a connected socket hears only its
-/// peer, so the identifier need not be a secret (RFC 5452, 9).
-fn id() -> u16 {
-    SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.subsec_nanos() as u16)
 }
 
 fn connect(server: SocketAddr) -> io::Result<Connection> {
@@ -120,15 +114,14 @@ fn ask(
         server.send(question, share)?;
     }
     let mut answers = [None, None];
-    let mut message = [0; MESSAGE_MAX];
     while answers.iter().any(Option::is_none) {
-        let length = match server.receive(&mut message, share) {
-            Ok(length) => length,
+        let message = match server.receive(share) {
+            Ok(message) => message,
             Err(failure) if matches!(*failure, Unhealthy::TimedOut(..)) => break,
             Err(failure) => return Err(failure),
         };
         for (answer, question) in answers.iter_mut().zip(questions) {
-            *answer = dns::answer(&message[..length], question).or(answer.take());
+            *answer = dns::answer(message, question).or(answer.take());
         }
     }
     let mut addresses = Vec::new();
@@ -148,13 +141,12 @@ mod tests {
     use crate::print::Print;
     use std::thread;
 
-    /// A name server on loopback that answers `count` questions with what
-    /// `reply` makes of each, and its address.
-    fn server(count: usize, reply: fn(&[u8]) -> Option<Vec<u8>>) -> SocketAddr {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
-        let address = socket.local_addr().expect("an address");
+    type Reply = fn(&[u8]) -> Option<Vec<u8>>;
+
+    /// Answers `count` questions with what `reply` makes of each.
+    fn serve(socket: UdpSocket, count: usize, reply: Reply) {
         thread::spawn(move || {
-            let mut message = [0; MESSAGE_MAX];
+            let mut message = [0; 512];
             for _ in 0..count {
                 let (length, peer) = socket.recv_from(&mut message).expect("a question");
                 if let Some(answer) = reply(&message[..length]) {
@@ -164,7 +156,30 @@ mod tests {
             // Open until the process ends: a closed port would refuse.
             thread::park();
         });
-        address
+    }
+
+    /// Name servers on loopback, one address for each of `replies`, and the
+    /// same free port.
+    fn servers(replies: &[(usize, Reply)]) -> Conf<'static> {
+        let addresses = (1..).map(|last| IpAddr::from([127, 0, 0, last]));
+        loop {
+            let mut conf = Conf { name_servers: Vec::new(), port: 0, search: b"a b", ndots: 1 };
+            let mut sockets = Vec::new();
+            for (address, _) in addresses.clone().zip(replies) {
+                // Another test may have taken the port in between.
+                let Ok(socket) = UdpSocket::bind((address, conf.port)) else { break };
+                conf.port = socket.local_addr().expect("an address").port();
+                conf.name_servers.push(address);
+                sockets.push(socket);
+            }
+            if sockets.len() == replies.len() {
+                sockets
+                    .into_iter()
+                    .zip(replies)
+                    .for_each(|(socket, (count, reply))| serve(socket, *count, *reply));
+                return conf;
+            }
+        }
     }
 
     fn silent(_: &[u8]) -> Option<Vec<u8>> {
@@ -203,13 +218,12 @@ mod tests {
         Some(message)
     }
 
-    fn asked(servers: &[SocketAddr], timeout: Duration) -> Result<Vec<IpAddr>, Failure> {
-        let conf = Conf { name_servers: servers.to_vec(), search: b"a b", ndots: 1 };
-        look_up(b"x", &conf, &Deadline::after(timeout))
+    fn asked(conf: &Conf, timeout: Duration) -> Result<Vec<IpAddr>, Failure> {
+        look_up(b"x", conf, &Deadline::after(timeout))
     }
 
-    fn failure(servers: &[SocketAddr], timeout: Duration) -> String {
-        let failure = asked(servers, timeout).expect_err("no addresses");
+    fn failure(conf: &Conf, timeout: Duration) -> String {
+        let failure = asked(conf, timeout).expect_err("no addresses");
         String::from_utf8(failure.printed()).expect("ASCII")
     }
 
@@ -218,18 +232,18 @@ mod tests {
 
     #[test]
     fn the_first_search_domain_that_has_the_name_wins() {
-        assert_eq!(asked(&[server(4, knows_one_name)], LONG).expect("found"), FOUND);
+        assert_eq!(asked(&servers(&[(4, knows_one_name)]), LONG).expect("found"), FOUND);
     }
 
     #[test]
     fn a_silent_and_a_failing_name_server_do_not_hide_a_live_one() {
-        let servers = [server(9, silent), server(9, fails), server(2, answers)];
-        assert_eq!(asked(&servers, Duration::from_secs(2)).expect("found"), FOUND);
+        let conf = servers(&[(9, silent), (9, fails), (2, answers)]);
+        assert_eq!(asked(&conf, Duration::from_secs(2)).expect("found"), FOUND);
     }
 
     #[test]
     fn addresses_of_one_kind_are_enough() {
-        assert_eq!(asked(&[server(2, answers_only_a)], Duration::from_secs(1)).expect("found"), FOUND);
+        assert_eq!(asked(&servers(&[(2, answers_only_a)]), Duration::from_secs(1)).expect("found"), FOUND);
     }
 
     #[test]
@@ -239,24 +253,24 @@ mod tests {
             static ASKED: AtomicUsize = AtomicUsize::new(0);
             answers(question).filter(|_| ASKED.fetch_add(1, Ordering::Relaxed) >= 2)
         }
-        assert_eq!(asked(&[server(4, deaf_at_first)], Duration::from_secs(1)).expect("found"), FOUND);
+        assert_eq!(asked(&servers(&[(4, deaf_at_first)]), Duration::from_secs(1)).expect("found"), FOUND);
     }
 
     #[test]
     fn a_silent_name_server_is_a_timeout_in_the_resolve_phase() {
         let timeout = Duration::from_millis(200);
-        assert_eq!(failure(&[server(9, silent)], timeout), "resolve: timed out after 200ms");
+        assert_eq!(failure(&servers(&[(9, silent)]), timeout), "resolve: timed out after 200ms");
     }
 
     #[test]
     fn failures_have_their_words() {
-        let nobody_there =
-            UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
-        for (server, words) in [
-            (server(9, fails), "resolve: the name servers do not answer, or cannot tell"),
+        let mut nobody_there = servers(&[(0, silent)]);
+        nobody_there.name_servers = vec![IpAddr::from([127, 0, 0, 2])];
+        for (conf, words) in [
+            (servers(&[(9, fails)]), "resolve: the name servers do not answer, or cannot tell"),
             (nobody_there, "resolve: connection refused"),
         ] {
-            assert_eq!(failure(&[server], LONG), words);
+            assert_eq!(failure(&conf, LONG), words);
         }
     }
 
@@ -267,6 +281,6 @@ mod tests {
             message[2..4].copy_from_slice(&[0x81, 0x83]);
             Some(message)
         }
-        assert_eq!(failure(&[server(6, nothing)], LONG), "resolve: no such name");
+        assert_eq!(failure(&servers(&[(6, nothing)]), LONG), "resolve: no such name");
     }
 }

@@ -1,15 +1,16 @@
 //! Several targets, and waiting; the one place that starts threads.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::mem;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crate::cli::Config;
 use crate::deadline::Deadline;
 use crate::dial;
-use crate::probe;
+use crate::probe::{self, Attempt};
 use crate::target::Target;
-use crate::verdict::{Failure, Healthy, Phase, Verdict, timed_out};
+use crate::verdict::{Phase, Verdict, timed_out};
 
 /// How long after the deadline a thread may take to report what it was doing.
 const GRACE: Duration = Duration::from_millis(60);
@@ -26,8 +27,6 @@ const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// How long before its end a wait begins its last attempt.
 const LAST_ATTEMPT: Duration = Duration::from_millis(50);
 
-type Outcome = Result<Healthy, Failure>;
-
 /// Checks all targets at the same time; returns their verdicts in their order.
 ///
 /// A thread may be held past the deadline, so what threads use lives as long
@@ -38,14 +37,19 @@ pub fn run(config: Box<Config>) -> Vec<Verdict<'static>> {
     match &config.targets[..] {
         // The usual case costs no thread.
         [target] if !dial::may_block(&target.endpoint) => {
-            vec![Verdict { target, outcome: check(target, config, deadline) }]
+            let outcome = check(target, config, deadline).map(|(healthy, connection)| {
+                // The process ends next, and that closes it.
+                mem::forget(connection);
+                healthy
+            });
+            vec![Verdict { target, outcome }]
         }
         targets => check_in_threads(targets, config, deadline),
     }
 }
 
 /// Checks one target, with `--wait` until it is healthy or `deadline` passes.
-fn check(target: &Target, config: &Config, deadline: Deadline) -> Outcome {
+fn check(target: &Target, config: &Config, deadline: Deadline) -> Attempt {
     if config.wait.is_none() {
         return probe::attempt(target, &config.options, &deadline);
     }
@@ -62,17 +66,32 @@ fn check(target: &Target, config: &Config, deadline: Deadline) -> Outcome {
     }
 }
 
-/// What the threads have found out, in the order of the targets.
+/// What the threads have found out.
 struct Board {
-    outcomes: Mutex<Vec<Option<Outcome>>>,
+    found: Mutex<Found>,
     changed: Condvar,
 }
 
+struct Found {
+    /// One for each target, in their order: a timeout, until more is known.
+    verdicts: Vec<Verdict<'static>>,
+    /// Of so many nothing more is known yet.
+    missing: usize,
+}
+
 impl Board {
-    fn set(&self, index: usize, outcome: Outcome) {
-        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        outcomes[index] = Some(outcome);
-        self.changed.notify_one();
+    fn lock(&self) -> MutexGuard<'_, Found> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, index: usize, attempt: Attempt) {
+        let mut found = self.lock();
+        // None are left once the deadline has passed and they are printed.
+        if let Some(verdict) = found.verdicts.get_mut(index) {
+            verdict.outcome = attempt.map(|(healthy, _)| healthy);
+            found.missing -= 1;
+            self.changed.notify_one();
+        }
     }
 }
 
@@ -83,33 +102,25 @@ fn check_in_threads(
     config: &'static Config,
     deadline: Deadline,
 ) -> Vec<Verdict<'static>> {
-    let mut outcomes = Vec::new();
-    outcomes.resize_with(targets.len(), || None);
-    let board: &'static Board =
-        Box::leak(Box::new(Board { outcomes: Mutex::new(outcomes), changed: Condvar::new() }));
+    let mut verdicts = Vec::new();
+    for target in targets {
+        // What is not known in the end hangs in a Unix connect, or wants for a processor.
+        let phase = if dial::may_block(&target.endpoint) { Phase::Connect } else { Phase::Receive };
+        verdicts.push(Verdict { target, outcome: Err(timed_out(phase, &deadline)) });
+    }
+    let found = Mutex::new(Found { verdicts, missing: targets.len() });
+    let board: &'static Board = Box::leak(Box::new(Board { found, changed: Condvar::new() }));
 
-    let mut threadless = Vec::new();
     for (index, target) in targets.iter().enumerate() {
         let work = move || board.set(index, check(target, config, deadline));
         if thread::Builder::new().stack_size(STACK).spawn(work).is_err() {
-            threadless.push(index);
+            // A process limit has been met: this one has its turn here.
+            work();
         }
     }
-    // A process limit has been met: those without a thread have their turn here.
-    for index in threadless {
-        board.set(index, check(&targets[index], config, deadline));
-    }
 
-    let unknown = |outcomes: &mut Vec<Option<Outcome>>| outcomes.iter().any(Option::is_none);
-    let outcomes = board.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-    let waited = board.changed.wait_timeout_while(outcomes, deadline.left() + GRACE, unknown);
-    let (mut outcomes, _) = waited.unwrap_or_else(PoisonError::into_inner);
-    let mut verdicts = Vec::new();
-    for (target, outcome) in targets.iter().zip(outcomes.iter_mut()) {
-        // What is not known by now hangs in a Unix connect, or wants for a processor.
-        let phase = if dial::may_block(&target.endpoint) { Phase::Connect } else { Phase::Receive };
-        let outcome = outcome.take().unwrap_or_else(|| Err(timed_out(phase, &deadline)));
-        verdicts.push(Verdict { target, outcome });
-    }
-    verdicts
+    let waited =
+        board.changed.wait_timeout_while(board.lock(), deadline.left() + GRACE, |found| found.missing > 0);
+    let (mut found, _) = waited.unwrap_or_else(PoisonError::into_inner);
+    mem::take(&mut found.verdicts)
 }

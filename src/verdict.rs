@@ -55,8 +55,8 @@ pub enum Phase {
 pub enum Unhealthy {
     /// The deadline passed; holds the timeout.
     TimedOut(Phase, Duration),
-    /// The operating system reported an error.
-    Failed(Phase, io::Error),
+    /// The operating system reported an error of this kind and number.
+    Failed(Phase, io::ErrorKind, i32),
     /// The name does not exist, or has no address.
     NoSuchName,
     /// The name servers answer, but not with an answer.
@@ -72,15 +72,21 @@ pub enum Unhealthy {
 /// On the heap, since a result is returned from every step, and mostly good.
 pub type Failure = Box<Unhealthy>;
 
+/// A failure; in one place, since many make one.
+#[inline(never)]
+pub fn fail(unhealthy: Unhealthy) -> Failure {
+    Box::new(unhealthy)
+}
+
 impl From<response::Error> for Failure {
     fn from(error: response::Error) -> Failure {
-        Box::new(Unhealthy::Response(error))
+        fail(Unhealthy::Response(error))
     }
 }
 
 /// The failure of a `deadline` that passed in `phase`.
 pub fn timed_out(phase: Phase, deadline: &Deadline) -> Failure {
-    Box::new(Unhealthy::TimedOut(phase, deadline.timeout()))
+    fail(Unhealthy::TimedOut(phase, deadline.timeout()))
 }
 
 /// The report line: `healthy: TARGET: 200 OK in 1.3ms` or
@@ -148,9 +154,9 @@ impl Print for Unhealthy {
                 push(out, "timed out after ");
                 timeout.print(out);
             }
-            Unhealthy::Failed(phase, error) => {
+            Unhealthy::Failed(phase, kind, number) => {
                 phase.print(out);
-                push_os_error(out, error);
+                push_os_error(out, *kind, *number);
             }
             Unhealthy::NoSuchName => push(out, "resolve: no such name"),
             Unhealthy::NoNameServer => push(out, "resolve: the name servers do not answer, or cannot tell"),
@@ -183,11 +189,11 @@ impl Print for Unhealthy {
 
 /// The usual causes in the words of strerror(3), lower case; std's own words
 /// would bring the C library's table of all errors into the binary.
-fn push_os_error(out: &mut Vec<u8>, error: &io::Error) {
+fn push_os_error(out: &mut Vec<u8>, kind: io::ErrorKind, number: i32) {
     use io::ErrorKind;
     push(
         out,
-        match error.kind() {
+        match kind {
             ErrorKind::ConnectionRefused => "connection refused",
             ErrorKind::ConnectionReset => "connection reset",
             ErrorKind::ConnectionAborted => "connection aborted",
@@ -200,12 +206,12 @@ fn push_os_error(out: &mut Vec<u8>, error: &io::Error) {
             ErrorKind::PermissionDenied => "permission denied",
             ErrorKind::OutOfMemory => "out of memory",
             ErrorKind::TimedOut => "no answer from the network",
-            _ => match error.raw_os_error() {
+            _ => match number {
                 // The same on every platform that is built for (errno-base.h).
-                Some(23 | 24) => "too many open files",
-                number => {
+                23 | 24 => "too many open files",
+                _ => {
                     push(out, "system error ");
-                    return push_number(out, number.unwrap_or_default().unsigned_abs().into());
+                    return push_number(out, number.unsigned_abs().into());
                 }
             },
         },

@@ -99,7 +99,7 @@ fn model(message: &[u8], count: usize) -> Vec<IpAddr> {
 fn resolv_conf(name: &[u8], text: &[u8]) {
     let conf = conf(text);
     assert!((1..=3).contains(&conf.name_servers.len()));
-    assert!(conf.name_servers.iter().all(|server| server.port() == 53));
+    assert_eq!(conf.port, 53);
     let holds = |part: &[u8]| part.is_empty() || text.windows(part.len()).any(|window| window == part);
     assert!(holds(conf.search));
     assert!(!conf.search.contains(&b'\n'));

@@ -125,10 +125,9 @@ fn reports(target: &Target, config: &Config) {
     let bytes = config.options.expect.clone().unwrap_or_else(|| b"\x1b[2J\r\n\0\xff".to_vec());
     let want = config.options.status.text().to_vec();
     let answer = || Answer::Http(500, bytes.clone());
-    let io = std::io::Error::from_raw_os_error(111);
     let failures = [
         Unhealthy::TimedOut(Phase::Resolve, config.timeout),
-        Unhealthy::Failed(Phase::Connect, io),
+        Unhealthy::Failed(Phase::Connect, std::io::ErrorKind::Other, 111),
         Unhealthy::NoSuchName,
         Unhealthy::Response(response::Error::NotHttp(bytes.clone())),
         Unhealthy::Status(answer(), want),
