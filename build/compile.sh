@@ -39,10 +39,16 @@ common_flags() {
     flag -Crelocation-model=static
     # Nothing reads the build id; an image is named by its digest.
     link_arg --build-id=none
-    # One page of the file can hold the end of one segment and the start of the
-    # next, and constants share a segment with code: two page faults less.
-    link_arg -znoseparate-code
+    # Constants share a segment with code: a page fault less.
     link_arg --no-rosegment
+    if [ "$PLATFORM" = linux/amd64 ]; then
+        # What is written to at every start has one page, and not the ends of
+        # two. Elsewhere a page may be large, and so would be the gap before it.
+        link_arg -zseparate-loadable-segments
+        link_arg --symbol-ordering-file=build/symbol-order.txt
+    else
+        link_arg -znoseparate-code
+    fi
     # A static executable at fixed addresses has next to nothing to relocate.
     link_arg -znorelro
     # Functions with the same code are one.
@@ -61,6 +67,8 @@ source_flags() {
     flag -Zlocation-detail=none
     flag -Zfmt-debug=none
     flag -Cforce-unwind-tables=no
+    # Tables of addresses, one a case, are larger than comparisons.
+    flag -Cllvm-args=--min-jump-table-entries=100
     # std's unwind crate asks for libunwind, of which nothing is left to use.
     mkdir -p target/empty
     ar crs target/empty/libunwind.a
@@ -69,13 +77,17 @@ source_flags() {
     flag "-Lnative=$MUSL_DIR"
     link_arg "$MUSL_DIR/crt1.o"
     # Parts of the C library that std refers to and the probe never reaches:
-    # no thread has a name (its setting would bring printf, 13 KB), nothing is
-    # aligned to more than 16 bytes (1 KB), and all that std asks of sysconf is
-    # the size of a page (1 KB; an alias has no second entry, which calls on
-    # ppc64le want).
+    # no thread has a name (its setting would bring printf, 13 KB), and nothing
+    # is aligned to more than 16 bytes (1 KB).
     link_arg --defsym=pthread_setname_np=abort
-    link_arg --defsym=aligned_alloc=abort
-    [ "$PLATFORM" = linux/ppc64le ] || link_arg --defsym=sysconf=getpagesize
+    link_arg --defsym=posix_memalign=abort
+    # All that std asks of sysconf is the size of a page (1 KB). No C stream is
+    # open at exit(3), so that hook does as little as its neighbour (0.4 KB). An
+    # alias has no second entry, which calls on ppc64le want.
+    if [ "$PLATFORM" != linux/ppc64le ]; then
+        link_arg --defsym=sysconf=getpagesize
+        link_arg --defsym=__stdio_exit=__funcs_on_exit
+    fi
     case $PLATFORM in
         # Atomic operations inline, and not through a table of the C compiler's library.
         linux/arm64) flag -Ctarget-feature=-outline-atomics ;;
