@@ -25,7 +25,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 make_scratch() {
     SCRATCH=$(mktemp -d)
     trap 'rm -rf "$SCRATCH"' EXIT
-    trap 'exit 1' HUP INT TERM
+    trap 'exit 1' HUP INT PIPE TERM
 }
 
 # Debian's packages, without a question asked.
