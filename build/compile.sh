@@ -46,6 +46,7 @@ common_flags() {
         # two. Elsewhere a page may be large, and so would be the gap before it.
         link_arg -zseparate-loadable-segments
         link_arg --symbol-ordering-file=build/symbol-order.txt
+        link_arg --no-warn-symbol-ordering
     else
         link_arg -znoseparate-code
     fi

@@ -12,7 +12,7 @@ use crate::verdict::{Failure, Phase, Unhealthy, fail, timed_out};
 /// serves them all.
 pub struct Connection {
     socket: TcpStream,
-    buffer: Vec<u8>,
+    buffer: Box<[u8; BUFFER]>,
 }
 
 /// What most answers fit into, and every DNS message over UDP (RFC 1035,
@@ -22,11 +22,8 @@ const BUFFER: usize = 1024;
 
 impl Connection {
     /// Takes a connected socket.
-    #[expect(clippy::slow_vector_initialization, reason = "vec![0; N] brings calloc into the binary")]
     pub fn new(socket: impl Into<OwnedFd>) -> Connection {
-        let mut buffer = Vec::with_capacity(BUFFER);
-        buffer.resize(BUFFER, 0);
-        Connection { socket: TcpStream::from(socket.into()), buffer }
+        Connection { socket: TcpStream::from(socket.into()), buffer: Box::new([0; BUFFER]) }
     }
 
     /// Whether this is a TCP connection to itself: where nobody listens on a port
@@ -55,7 +52,8 @@ impl Connection {
     pub fn receive(&mut self, deadline: &Deadline) -> Result<&[u8], Failure> {
         loop {
             let wait = deadline.wait(Phase::Receive)?;
-            match self.socket.set_read_timeout(Some(wait)).and_then(|()| self.socket.read(&mut self.buffer)) {
+            match self.socket.set_read_timeout(Some(wait)).and_then(|()| self.socket.read(&mut *self.buffer))
+            {
                 Ok(count) => return Ok(&self.buffer[..count]),
                 Err(error) => goes_on(Phase::Receive, error, deadline)?,
             }
