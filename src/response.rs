@@ -18,6 +18,9 @@ pub const BODY_MAX: u64 = 1024 * 1024;
 /// How much is shown of what is no response; the rest is not kept.
 const SHOWN: usize = 32;
 
+/// What most lines of a header section fit into; a longer one grows.
+const LINE: usize = 100;
+
 /// The most hexadecimal digits of a chunk-size: 64 bits.
 const CHUNK_DIGITS_MAX: usize = 16;
 
@@ -127,7 +130,7 @@ impl<'a> Response<'a> {
         Response {
             state: State::StatusLine,
             head,
-            line: Vec::new(),
+            line: Vec::with_capacity(LINE),
             header_bytes: 0,
             body_bytes: 0,
             status: 0,
