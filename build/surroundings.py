@@ -91,6 +91,8 @@ def cases(ok, silent, flood, closed):
         ("1 MiB", limited(f"--as={1 << 20}"), PROBE, [http], 0, healthy),
         ("1 MiB, a flood", limited(f"--as={1 << 20}"), PROBE, [f"127.0.0.1:{flood}"], 0, healthy),
         ("1 MiB, 100 targets", limited(f"--as={1 << 20}"), PROBE, [http] * 100, 0, f"({healthy}){{100}}"),
+        ("1 MiB, 100 targets hang", limited(f"--as={1 << 20}"), PROBE, ["-t300ms", *[hangs] * 100], 1, r"(.*: timed out after 300ms\n){100}"),
+        ("8 MiB, 100 targets hang", limited(f"--as={8 << 20}"), PROBE, ["-t300ms", *[hangs] * 100], 1, r"(.*: timed out after 300ms\n){100}"),
         ("1 process, no threads", [*limited("--nproc=1"), *DROPPED], INSIDE, many, 0, f"({healthy}){{8}}"),
         ("1 process, unix", [*limited("--nproc=1"), *DROPPED], INSIDE, ["unix:SOCKET"], 0, "healthy: .*\n"),
         ("1 process, one target hangs", [*limited("--nproc=1"), *DROPPED], INSIDE, ["-t300ms", hangs, http], 1, "(?s).*timed out.*"),

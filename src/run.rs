@@ -1,9 +1,9 @@
 //! Several targets, and waiting; the one place that starts threads.
 
-use std::mem;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+use std::{hint, mem};
 
 use crate::cli::Config;
 use crate::deadline::Deadline;
@@ -18,6 +18,9 @@ const GRACE: Duration = Duration::from_millis(60);
 /// Ample for a check. Only what is touched is resident; std's
 /// 2 MiB would not fit into a limited address space many times.
 const STACK: usize = 64 * 1024;
+
+/// What a check usually takes of the heap at most.
+const HEAP: usize = 8 * 1024;
 
 /// The pause between two attempts of `--wait`: doubled each time, from a
 /// server's quick start to what a name server can bear for an hour.
@@ -95,6 +98,16 @@ impl Board {
     }
 }
 
+/// Whether so many bytes could be allocated. Where they cannot, in the middle of
+/// a check, std ends the process.
+fn has_room(bytes: usize) -> bool {
+    let mut room = Vec::<u8>::new();
+    let result = room.try_reserve_exact(bytes);
+    // Or else the compiler allocates nothing.
+    hint::black_box(&room);
+    result.is_ok()
+}
+
 /// Checks each target in a thread of its own. A thread that a full backlog
 /// holds past the deadline is left behind; it ends with the process.
 fn check_in_threads(
@@ -113,8 +126,9 @@ fn check_in_threads(
 
     for (index, target) in targets.iter().enumerate() {
         let work = move || board.set(index, check(target, config, deadline));
-        if thread::Builder::new().stack_size(STACK).spawn(work).is_err() {
-            // A process limit has been met: this one has its turn here.
+        let room = has_room(STACK + targets.len() * HEAP);
+        if !room || thread::Builder::new().stack_size(STACK).spawn(work).is_err() {
+            // A limit of memory or processes has been met: this one has its turn here.
             work();
         }
     }
@@ -123,4 +137,17 @@ fn check_in_threads(
         board.changed.wait_timeout_while(board.lock(), deadline.left() + GRACE, |found| found.missing > 0);
     let (mut found, _) = waited.unwrap_or_else(PoisonError::into_inner);
     mem::take(&mut found.verdicts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_is_too_late_changes_nothing() {
+        let found = Mutex::new(Found { verdicts: Vec::new(), missing: 0 });
+        let board = Board { found, changed: Condvar::new() };
+        board.set(0, Err(timed_out(Phase::Receive, &Deadline::after(LAST_PAUSE))));
+        assert_eq!(board.lock().missing, 0);
+    }
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::net::UnixListener;
+use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -70,6 +70,15 @@ fn unix_sockets() {
     }
     let target = "unix:/no/such/socket";
     probe(&[target]).unhealthy(&format!("unhealthy: {target}: connect: no such file"));
+}
+
+#[test]
+fn an_error_without_words_has_its_number() {
+    let path = socket_path();
+    let _datagrams = UnixDatagram::bind(&path).expect("a socket");
+    let target = format!("unix:{}", path.display());
+    // EPROTOTYPE: a socket of another type.
+    probe(&[&target]).unhealthy(&format!("unhealthy: {target}: connect: system error 91"));
 }
 
 #[test]
@@ -148,8 +157,9 @@ fn all_targets_must_be_healthy_and_are_reported_in_their_order() {
     let path = serve_unix(|_| ());
     let unix = format!("unix:{}", path.display());
 
-    let run = probe(&[&unix, &good, &unix]);
+    let run = probe(&["-t60s", &unix, &good, &unix]);
     assert_eq!(run.code, Some(0), "{run:?}");
+    run.within(GENEROUS);
     let names: Vec<&str> = run.stdout.lines().map(|line| line.split(": ").nth(1).unwrap_or("")).collect();
     assert_eq!(names, [&unix, &good, &unix]);
 
