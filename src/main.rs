@@ -31,10 +31,11 @@ use scratch_probe::run;
 fn main() -> ExitCode {
     let mut args = env::args_os();
     args.next();
-    let args = args.map(OsStringExt::into_vec);
+    let mut args = args.map(OsStringExt::into_vec);
     let lookup = |name: &[u8]| env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec);
 
-    match cli::parse(args, &lookup) {
+    // Lent, so that nothing of them is freed before the check.
+    match cli::parse(&mut args, &lookup) {
         Ok(Command::Help) => print(cli::HELP.as_bytes()),
         Ok(Command::Version) => print(cli::VERSION.as_bytes()),
         Ok(Command::Check(config)) => check(config),
