@@ -5,6 +5,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -182,6 +183,20 @@ fn several_targets_are_checked_at_the_same_time() {
     assert_eq!((run.code, run.stderr.lines().count()), (Some(1), 64));
     assert!(run.stderr.lines().all(|line| line.ends_with(": receive: timed out after 5s")), "{run:?}");
     run.within(GENEROUS);
+}
+
+#[test]
+fn a_healthy_connection_is_closed_while_other_targets_are_waited_for() {
+    let (sender, receiver) = mpsc::channel();
+    let port = serve(move |mut stream| {
+        let end = stream.read_to_end(&mut Vec::new());
+        let _ = sender.send((end.is_ok(), Instant::now()));
+    });
+    let run = probe(&["-t5s", &format!("tcp://127.0.0.1:{port}"), &format!("127.0.0.1:{}", serve(silent))]);
+    let ended = Instant::now();
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let (closed, at) = receiver.recv_timeout(GENEROUS).expect("the connection ends");
+    assert!(closed && at + Duration::from_secs(1) < ended, "{:?} before the end", ended - at);
 }
 
 #[test]
