@@ -1,4 +1,4 @@
-"""Random invocations of the probe against random servers; see build/test-random."""
+"""Random invocations of the probe against random servers; see tests/system/random."""
 
 import collections
 import os

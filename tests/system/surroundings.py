@@ -1,4 +1,4 @@
-"""The probe in poor surroundings; see build/test-surroundings."""
+"""The probe in poor surroundings; see tests/system/surroundings."""
 
 import os
 import re

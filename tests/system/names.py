@@ -1,4 +1,4 @@
-"""Names, name servers and what the probe makes of them; see build/test-names."""
+"""Names, name servers and what the probe makes of them; see tests/system/names."""
 
 import os
 import shutil

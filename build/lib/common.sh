@@ -1,9 +1,11 @@
-# Sourced by every command in this folder; run from the repository's root.
+# Sourced by every command of build/ and tests/system/, which run from the
+# repository's root.
 # shellcheck shell=sh
 
 set -eu
 
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")"
+while [ ! -d build/lib ]; do cd ..; done
 ROOT=$(pwd)
 
 say() { printf '%s\n' "$*"; }
