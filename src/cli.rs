@@ -4,15 +4,16 @@
 //! an option is decided before variables are expanded, so that no variable's
 //! value can become one.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::{Config, Expect, Options};
 use crate::duration;
-use crate::expand::{self, Lookup};
+use crate::expand::{self, Expanded, Lookup};
 use crate::print::{Print, push, push_quoted};
+use crate::request::{is_field_line, is_token};
 use crate::status::{self, StatusSet};
-use crate::target::{self, Check, Endpoint, Target};
-use crate::text::{cut, words};
+use crate::target::{self, Check, Endpoint};
+use crate::text::words;
 
 /// `--version`'s text.
 pub const VERSION: &str = concat!("probe ", env!("CARGO_PKG_VERSION"), "\n");
@@ -54,48 +55,6 @@ pub enum Command {
     Version,
 }
 
-/// The whole command, checked and complete.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Config {
-    /// What to check; at least one.
-    pub targets: Vec<Target>,
-    /// What to ask of each, and what counts as healthy.
-    pub options: Options,
-    /// How long one check may take.
-    pub timeout: Duration,
-    /// How long to keep trying, if at all.
-    pub wait: Option<Duration>,
-    /// Say nothing when healthy.
-    pub quiet: bool,
-}
-
-/// What to ask, and what counts as healthy.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// The accepted status-codes.
-    pub status: StatusSet,
-    /// The text that body or reply must contain.
-    pub expect: Option<Vec<u8>>,
-    /// The request method, if one was asked for.
-    pub method: Option<Vec<u8>>,
-    /// Request headers, as given: `Name: value`.
-    pub headers: Vec<Vec<u8>>,
-    /// The request body, or what is sent on a plain connection.
-    pub data: Option<Vec<u8>>,
-}
-
-impl Options {
-    /// The request method: with data `POST`, without `GET`, unless another
-    /// one was asked for.
-    pub fn method(&self) -> &[u8] {
-        match (&self.method, &self.data) {
-            (Some(method), _) => method,
-            (None, Some(_)) => b"POST",
-            (None, None) => b"GET",
-        }
-    }
-}
-
 /// Bad usage: what, the offending text unless it may be a secret, and what is
 /// wrong with it.
 #[derive(Debug, PartialEq, Eq)]
@@ -124,47 +83,53 @@ fn error(place: &'static str, text: Option<&[u8]>, problem: &'static str) -> Box
     Box::new(Error { place, text, problem })
 }
 
-/// The options. Each has one row in [`OPTIONS`].
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Name {
+/// What an option does.
+#[derive(Clone, Copy)]
+enum Effect {
+    Help,
+    Version,
+    Quiet,
+    Set(Setting),
+}
+
+/// What an option with a value sets.
+#[derive(Clone, Copy)]
+enum Setting {
     Timeout,
+    Wait,
     Status,
     Expect,
     Method,
     Header,
     Data,
     UnixSocket,
-    Wait,
-    Quiet,
-    Help,
-    Version,
 }
 
 /// How an option is written, and the variable that stands in for it; an empty
 /// text where there is none. No argument has the NUL that stands for no letter.
 struct Spec {
-    name: Name,
+    effect: Effect,
     short: u8,
     long: &'static str,
     variable: &'static str,
 }
 
-const fn spec(name: Name, short: u8, long: &'static str, variable: &'static str) -> Spec {
-    Spec { name, short, long, variable }
+const fn spec(effect: Effect, short: u8, long: &'static str, variable: &'static str) -> Spec {
+    Spec { effect, short, long, variable }
 }
 
 static OPTIONS: [Spec; 11] = [
-    spec(Name::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
-    spec(Name::Status, 0, "--status", "PROBE_STATUS"),
-    spec(Name::Expect, 0, "--expect", "PROBE_EXPECT"),
-    spec(Name::Method, b'X', "--method", "PROBE_METHOD"),
-    spec(Name::Header, b'H', "--header", ""),
-    spec(Name::Data, b'd', "--data", "PROBE_DATA"),
-    spec(Name::UnixSocket, 0, "--unix-socket", ""),
-    spec(Name::Wait, b'w', "--wait", "PROBE_WAIT"),
-    spec(Name::Quiet, b'q', "--quiet", ""),
-    spec(Name::Help, b'h', "--help", ""),
-    spec(Name::Version, b'V', "--version", ""),
+    spec(Effect::Set(Setting::Timeout), b't', "--timeout", "PROBE_TIMEOUT"),
+    spec(Effect::Set(Setting::Status), 0, "--status", "PROBE_STATUS"),
+    spec(Effect::Set(Setting::Expect), 0, "--expect", "PROBE_EXPECT"),
+    spec(Effect::Set(Setting::Method), b'X', "--method", "PROBE_METHOD"),
+    spec(Effect::Set(Setting::Header), b'H', "--header", ""),
+    spec(Effect::Set(Setting::Data), b'd', "--data", "PROBE_DATA"),
+    spec(Effect::Set(Setting::UnixSocket), 0, "--unix-socket", ""),
+    spec(Effect::Set(Setting::Wait), b'w', "--wait", "PROBE_WAIT"),
+    spec(Effect::Quiet, b'q', "--quiet", ""),
+    spec(Effect::Help, b'h', "--help", ""),
+    spec(Effect::Version, b'V', "--version", ""),
 ];
 
 /// The variable that stands in for targets on the command line.
@@ -172,7 +137,7 @@ const TARGETS: &str = "PROBE_TARGET";
 
 /// Reads arguments, the program's name not included, and those variables that
 /// no argument overrules.
-pub fn parse(args: impl Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Command, Box<Error>> {
+pub fn parse(mut args: impl Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Command, Box<Error>> {
     let mut reader = Reader {
         config: Box::new(Config {
             targets: Vec::with_capacity(1),
@@ -186,11 +151,9 @@ pub fn parse(args: impl Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Comm
     };
     let mut given = [false; OPTIONS.len()];
     let mut options_ended = false;
-    let mut args = args;
     while let Some(arg) = args.next() {
         if options_ended || !arg.starts_with(b"-") {
-            let text = reader.expanded("target", &arg)?;
-            reader.target(&text)?;
+            reader.target("target", &arg)?;
             continue;
         }
         if arg == b"--" {
@@ -200,28 +163,28 @@ pub fn parse(args: impl Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Comm
         let (index, attached) = find(&arg)?;
         let option = &OPTIONS[index];
         given[index] = true;
-        match (option.name, attached) {
-            (Name::Quiet | Name::Help | Name::Version, Some(_)) => {
-                return Err(error(option.long, None, "takes no value"));
-            }
-            (Name::Help, None) => return Ok(Command::Help),
-            (Name::Version, None) => return Ok(Command::Version),
-            (Name::Quiet, None) => reader.config.quiet = true,
-            (_, attached) => match attached.map(<[u8]>::to_vec).or_else(|| args.next()) {
-                Some(value) => reader.option(option.name, option.long, &value)?,
+        match (option.effect, attached) {
+            (Effect::Set(setting), attached) => match attached.map(<[u8]>::to_vec).or_else(|| args.next()) {
+                Some(value) => reader.set(setting, option.long, &value)?,
                 None => return Err(error(option.long, None, "needs a value")),
             },
+            (_, Some(_)) => return Err(error(option.long, None, "takes no value")),
+            (Effect::Help, None) => return Ok(Command::Help),
+            (Effect::Version, None) => return Ok(Command::Version),
+            (Effect::Quiet, None) => reader.config.quiet = true,
         }
     }
     for (option, given) in OPTIONS.iter().zip(given) {
-        if !given && let Some(value) = reader.variable(option.variable) {
-            reader.option(option.name, option.variable, &value)?;
+        if let (Effect::Set(setting), false) = (option.effect, given)
+            && let Some(value) = reader.variable(option.variable)
+        {
+            reader.set(setting, option.variable, &value)?;
         }
     }
     if reader.config.targets.is_empty() {
-        let text = reader.variable(TARGETS).unwrap_or_default();
-        for word in words(&reader.expanded(TARGETS, &text)?) {
-            reader.target(word)?;
+        // Split before variables are expanded: a password may have a space.
+        for word in words(&reader.variable(TARGETS).unwrap_or_default()) {
+            reader.target(TARGETS, word)?;
         }
     }
     reader.finish().map(Command::Check)
@@ -242,14 +205,19 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
             return Ok((index, Some(value).filter(|value| !value.is_empty())));
         }
     }
-    // What follows "=" was meant as a value, perhaps a secret one.
-    Err(error("option", Some(cut(arg, b'=').0), "unknown"))
+    // What follows a name was meant as a value, perhaps a secret one.
+    let name_byte = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'-';
+    let end = match arg.starts_with(b"--") {
+        true => arg.iter().position(|byte| !name_byte(byte)).unwrap_or(arg.len()),
+        false => arg.len().min(2),
+    };
+    Err(error("option", Some(&arg[..end]), "unknown"))
 }
 
 /// What has been read so far.
 struct Reader<'a> {
     config: Box<Config>,
-    unix_socket: Option<PathBuf>,
+    unix_socket: Option<Vec<u8>>,
     lookup: Lookup<'a>,
 }
 
@@ -259,9 +227,9 @@ impl Reader<'_> {
         (self.lookup)(name.as_bytes()).filter(|value| !value.is_empty())
     }
 
-    /// `text` with its variables expanded; `place` is where it was given.
-    fn expanded(&self, place: &'static str, text: &[u8]) -> Result<Vec<u8>, Box<Error>> {
-        expand::expand(text, self.lookup).map_err(|problem| match problem {
+    /// A text with its variables expanded; `place` is where it was given.
+    fn expanded<'a>(&self, place: &'static str, written: &'a [u8]) -> Result<Expanded<'a>, Box<Error>> {
+        expand::expand(written, self.lookup).map_err(|problem| match problem {
             expand::Error::Unset(name) => {
                 error("variable", Some(&name), "not set, and no ${NAME:-default} given")
             }
@@ -272,43 +240,39 @@ impl Reader<'_> {
         })
     }
 
-    fn target(&mut self, text: &[u8]) -> Result<(), Box<Error>> {
-        match target::parse(text) {
+    fn target(&mut self, place: &'static str, written: &[u8]) -> Result<(), Box<Error>> {
+        match target::parse(&self.expanded(place, written)?) {
             Ok(target) => self.config.targets.push(target),
-            Err(problem) => return Err(error("target", Some(&target::redacted(text)), problem.text())),
+            Err(problem) => return Err(error("target", Some(&target::redacted(written)), problem.text())),
         }
         Ok(())
     }
 
-    /// Sets an option that takes a value. `place`: the option or the variable.
-    fn option(&mut self, name: Name, place: &'static str, value: &[u8]) -> Result<(), Box<Error>> {
-        let value = self.expanded(place, value)?;
-        let wants = |want| Err(error(place, Some(&value), want));
+    /// Sets what an option with a value sets. `place`: the option or the variable.
+    fn set(&mut self, setting: Setting, place: &'static str, written: &[u8]) -> Result<(), Box<Error>> {
+        let value = self.expanded(place, written)?.text;
+        let wants = |want| error(place, Some(written), want);
         let Config { options, timeout, wait, .. } = &mut *self.config;
-        match name {
-            Name::Timeout | Name::Wait => match duration::parse(&value) {
-                Some(duration) if name == Name::Wait => *wait = Some(duration),
-                Some(duration) => *timeout = duration,
-                None => return wants(duration::WANT),
-            },
-            Name::Status => match StatusSet::parse(&value) {
-                Some(status) => options.status = status,
-                None => return wants(status::WANT),
-            },
-            Name::Method if !is_token(&value) => return wants("want a method such as GET, HEAD or POST"),
-            Name::Method => options.method = Some(value),
+        match setting {
+            Setting::Timeout => *timeout = duration::parse(&value).ok_or_else(|| wants(duration::WANT))?,
+            Setting::Wait => *wait = Some(duration::parse(&value).ok_or_else(|| wants(duration::WANT))?),
+            Setting::Status => {
+                options.status = StatusSet::parse(&value, written).ok_or_else(|| wants(status::WANT))?;
+            }
+            Setting::Method if !is_token(&value) => {
+                return Err(wants("want a method such as GET, HEAD or POST"));
+            }
+            Setting::Method => options.method = Some(value),
             // Its value may be a secret, so the error does not show it.
-            Name::Header if !is_header(&value) => {
+            Setting::Header if !is_field_line(&value) => {
                 return Err(error(place, None, "want 'Name: value' without control characters"));
             }
-            Name::Header => options.headers.push(value),
-            Name::UnixSocket => match target::unix_path(&value) {
-                Ok(path) => self.unix_socket = Some(path),
-                Err(problem) => return wants(problem.text()),
-            },
-            Name::Expect => options.expect = Some(value),
-            Name::Data => options.data = Some(value),
-            Name::Quiet | Name::Help | Name::Version => {}
+            Setting::Header => options.headers.push(value),
+            Setting::UnixSocket => {
+                self.unix_socket = Some(target::unix_path(&value).map_err(|problem| wants(problem.text()))?);
+            }
+            Setting::Expect => options.expect = Some(Expect { text: value, written: written.to_vec() }),
+            Setting::Data => options.data = Some(value),
         }
         Ok(())
     }
@@ -328,16 +292,4 @@ impl Reader<'_> {
         }
         Ok(self.config)
     }
-}
-
-/// `token` (RFC 9110, 5.6.2).
-fn is_token(text: &[u8]) -> bool {
-    let token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty() && text.iter().all(token_byte)
-}
-
-/// `field-name ":" OWS field-value OWS` (RFC 9112, 5), without any control character.
-fn is_header(text: &[u8]) -> bool {
-    let (name, value) = cut(text, b':');
-    value.is_some() && is_token(name) && !text.iter().any(u8::is_ascii_control)
 }

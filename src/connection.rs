@@ -3,9 +3,10 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use crate::deadline::Deadline;
-use crate::verdict::{Failure, Phase, Unhealthy, fail, timed_out};
+use crate::verdict::{Failure, Phase, failed, timed_out};
 
 /// A connected socket of any kind: to read, to write and to set timeouts are
 /// the same system calls for TCP, UDP and Unix sockets, so std's type for one
@@ -38,11 +39,11 @@ impl Connection {
     pub fn send(&mut self, bytes: &[u8], deadline: &Deadline) -> Result<(), Failure> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let wait = deadline.wait(Phase::Send)?;
-            match self.socket.set_write_timeout(Some(wait)).and_then(|()| self.socket.write(rest)) {
-                Ok(count) => rest = &rest[count..],
-                Err(error) => goes_on(Phase::Send, error, deadline)?,
-            }
+            let sent = retry(Phase::Send, deadline, |timeout| {
+                self.socket.set_write_timeout(Some(timeout))?;
+                self.socket.write(rest)
+            })?;
+            rest = &rest[sent..];
         }
         Ok(())
     }
@@ -50,32 +51,28 @@ impl Connection {
     /// Receives some bytes, none at the end of the stream. The deadline is
     /// armed anew before every read.
     pub fn receive(&mut self, deadline: &Deadline) -> Result<&[u8], Failure> {
-        loop {
-            let wait = deadline.wait(Phase::Receive)?;
-            match self.socket.set_read_timeout(Some(wait)).and_then(|()| self.socket.read(&mut *self.buffer))
-            {
-                Ok(count) => return Ok(&self.buffer[..count]),
-                Err(error) => goes_on(Phase::Receive, error, deadline)?,
-            }
+        let count = retry(Phase::Receive, deadline, |timeout| {
+            self.socket.set_read_timeout(Some(timeout))?;
+            self.socket.read(&mut *self.buffer)
+        })?;
+        Ok(&self.buffer[..count])
+    }
+}
+
+/// Does an operation of `phase` until it succeeds, fails, or `deadline` has
+/// passed. It is done again after its timeout (`EAGAIN`), and when the process was
+/// stopped and continued, for which the kernel interrupts it (signal(7)).
+pub fn retry<T>(
+    phase: Phase,
+    deadline: &Deadline,
+    mut operation: impl FnMut(Duration) -> io::Result<T>,
+) -> Result<T, Failure> {
+    while let Some(timeout) = deadline.socket_timeout() {
+        match operation(timeout) {
+            Ok(done) => return Ok(done),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(error) => return Err(failed(phase, &error)),
         }
     }
-}
-
-/// Whether a read or write is to be tried again: after its wait (`EAGAIN`), as
-/// long as the deadline allows; and when the process was stopped and continued,
-/// for which the kernel interrupts a call that has a timeout (signal(7)).
-fn goes_on(phase: Phase, error: io::Error, deadline: &Deadline) -> Result<(), Failure> {
-    match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::Interrupted => Ok(()),
-        _ => Err(failed(phase, error, deadline)),
-    }
-}
-
-/// The failure of an operation that had `deadline`. A connect's timeout is an
-/// error of std's own; `ETIMEDOUT` is the network's word, and stays an error.
-pub fn failed(phase: Phase, error: io::Error, deadline: &Deadline) -> Failure {
-    match error.kind() {
-        ErrorKind::TimedOut if error.raw_os_error().is_none() => timed_out(phase, deadline),
-        kind => fail(Unhealthy::Failed(phase, kind, error.raw_os_error().unwrap_or_default())),
-    }
+    Err(timed_out(phase, deadline))
 }

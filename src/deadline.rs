@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::verdict::{Failure, Phase, timed_out};
-
 /// A wait of which an eighth does not matter.
 const SHORT: Duration = Duration::from_millis(100);
 
@@ -27,61 +25,49 @@ impl Deadline {
         if other.at < self.at { other } else { self }
     }
 
-    /// What is left; zero once it has passed.
-    pub fn left(&self) -> Duration {
-        self.at.saturating_duration_since(Instant::now())
-    }
-
-    /// What is left for `phase`, never zero, which std refuses and the kernel
-    /// reads as "wait for ever" (socket(7), `SO_RCVTIMEO`).
-    pub fn remaining(&self, phase: Phase) -> Result<Duration, Failure> {
-        match self.left() {
-            Duration::ZERO => Err(timed_out(phase, self)),
-            left => Ok(left),
-        }
-    }
-
-    /// How long a socket is to wait for `phase` at a time; its timeout is no
-    /// failure yet. The kernel may be late by 8/63 of a long wait, a quarter of a
-    /// second in three (kernel/time/timer.c, "granularity"), so a long one ends
-    /// early and what then remains is waited for anew.
-    pub fn wait(&self, phase: Phase) -> Result<Duration, Failure> {
-        let left = self.remaining(phase)?;
-        Ok(if left > SHORT { left - left / 8 } else { left })
-    }
-
-    /// An equal share of what is left for `phase`, for each of `count`
-    /// attempts. At least a millisecond, in which std polls.
-    pub fn share(&self, count: usize, phase: Phase) -> Result<Duration, Failure> {
-        let left = self.remaining(phase)?;
-        Ok((left / count.max(1) as u32).max(Duration::from_millis(1)))
-    }
-
     /// The timeout that this was made from, for the report.
     pub fn timeout(&self) -> Duration {
         self.timeout
+    }
+
+    /// What is left; `None` once it has passed. Never zero, which std refuses
+    /// and the kernel reads as "wait for ever" (socket(7), `SO_RCVTIMEO`).
+    pub fn left(&self) -> Option<Duration> {
+        Some(self.at.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    }
+
+    /// The timeout that a socket is to be given for its next operation, which
+    /// is tried again until the deadline. The kernel may be late by 8/63 of a
+    /// long one, a quarter of a second in three (kernel/time/timer.c,
+    /// "granularity"), so a long one ends early and what then remains is waited
+    /// for anew.
+    pub fn socket_timeout(&self) -> Option<Duration> {
+        self.left().map(|left| if left > SHORT { left - left / 8 } else { left })
+    }
+
+    /// An equal share of what is left for each of `count` attempts. At least a
+    /// millisecond, in which std polls.
+    pub fn share(&self, count: usize) -> Option<Duration> {
+        self.left().map(|left| (left / count.max(1) as u32).max(Duration::from_millis(1)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::print::Print;
 
     #[test]
-    fn zero_remaining_time_is_a_failure_that_names_phase_and_timeout() {
+    fn nothing_remains_of_a_deadline_that_has_passed() {
         let deadline = Deadline::after(Duration::ZERO);
-        for failure in [deadline.remaining(Phase::Send).err(), deadline.share(1, Phase::Send).err()] {
-            assert_eq!(failure.expect("no time left").printed(), b"send: timed out after 0ms");
-        }
+        assert_eq!((deadline.left(), deadline.socket_timeout(), deadline.share(1)), (None, None, None));
     }
 
     #[test]
     fn never_more_remains_than_the_timeout() {
         let deadline = Deadline::after(Duration::from_secs(60));
-        let left = deadline.remaining(Phase::Connect).expect("a minute");
+        let left = deadline.left().expect("a minute");
         assert!(left <= Duration::from_secs(60) && left > Duration::from_secs(1));
-        let share = deadline.share(4, Phase::Connect).expect("a minute");
+        let share = deadline.share(4).expect("a minute");
         assert!(share <= Duration::from_secs(15) && share > Duration::from_millis(250));
     }
 
@@ -89,17 +75,17 @@ mod tests {
     fn a_wait_that_the_kernel_ends_an_eighth_late_is_within_the_deadline() {
         for timeout in [101, 250, 3_000, 5_000, 3_600_000].map(Duration::from_millis) {
             let deadline = Deadline::after(timeout);
-            let wait = deadline.wait(Phase::Receive).expect("time is left");
+            let wait = deadline.socket_timeout().expect("time is left");
             assert!(wait + wait * 8 / 63 <= timeout && wait >= timeout / 2, "{timeout:?}: {wait:?}");
         }
         let deadline = Deadline::after(SHORT);
-        assert!(deadline.wait(Phase::Receive).expect("time is left") <= SHORT);
+        assert!(deadline.socket_timeout().expect("time is left") <= SHORT);
     }
 
     #[test]
     fn a_share_is_never_below_a_millisecond() {
         let deadline = Deadline::after(Duration::from_secs(1));
-        assert_eq!(deadline.share(1_000_000, Phase::Connect).expect("a second"), Duration::from_millis(1));
+        assert_eq!(deadline.share(1_000_000), Some(Duration::from_millis(1)));
     }
 
     #[test]

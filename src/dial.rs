@@ -1,31 +1,25 @@
 //! Opens connections.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::os::unix::net::UnixStream;
 
-use crate::connection::{Connection, failed};
+use crate::connection::{Connection, retry};
 use crate::deadline::Deadline;
 use crate::resolve::resolve;
 use crate::target::{Endpoint, Host};
-use crate::verdict::{Failure, Phase, Unhealthy, fail};
+use crate::unix;
+use crate::verdict::{Failure, Phase, failed, timed_out};
 
-/// Opens a connection to `endpoint`, to whatever address of it accepts first.
-///
-/// The deadline bounds all of it but a Unix connect; see [`may_block`].
+/// Opens a connection to `endpoint` until `deadline`, to whatever address of it
+/// accepts first.
 pub fn connect(endpoint: &Endpoint, deadline: &Deadline) -> Result<Connection, Failure> {
     match endpoint {
         Endpoint::Tcp(host, port) => connect_any(&addresses(host, deadline)?, *port, deadline),
-        Endpoint::Unix(path) => match UnixStream::connect(path) {
-            Ok(stream) => Ok(Connection::new(stream)),
-            Err(error) => Err(failed(Phase::Connect, error, deadline)),
-        },
+        Endpoint::Unix(path) => {
+            retry(Phase::Connect, deadline, |timeout| unix::connect_timeout(path, timeout))
+                .map(Connection::new)
+        }
     }
-}
-
-/// Whether [`connect`] may block past its deadline: connect(2) on a Unix
-/// socket waits for a place in the listener's backlog, and std has no timeout for it.
-pub fn may_block(endpoint: &Endpoint) -> bool {
-    matches!(endpoint, Endpoint::Unix(_))
 }
 
 /// Every address of the host. IPv4 comes first, but for what a hosts file says:
@@ -39,16 +33,58 @@ fn addresses(host: &Host, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
 }
 
 /// Tries every address until one connects. Each has an equal share of the time
-/// that is left, so one that hangs does not use up the others'. Reports the
-/// last failure.
+/// that is left; those that hang are tried again, in the time that the others
+/// did not use, until the deadline.
 fn connect_any(addresses: &[IpAddr], port: u16, deadline: &Deadline) -> Result<Connection, Failure> {
-    let mut failure = fail(Unhealthy::NoSuchName);
-    for (tried, address) in addresses.iter().enumerate() {
-        let share = deadline.share(addresses.len() - tried, Phase::Connect)?;
-        match TcpStream::connect_timeout(&SocketAddr::new(*address, port), share) {
-            Ok(stream) => return Ok(Connection::new(stream)),
-            Err(error) => failure = failed(Phase::Connect, error, deadline),
+    let mut failures: Vec<_> = addresses.iter().map(|_| timed_out(Phase::Connect, deadline)).collect();
+    let mut hanging: Vec<_> = (0..addresses.len()).collect();
+    while !hanging.is_empty() {
+        let mut still_hanging = Vec::new();
+        for (tried, &index) in hanging.iter().enumerate() {
+            let Some(share) = deadline.share(hanging.len() - tried) else {
+                return Err(first_of_a_server(failures));
+            };
+            match TcpStream::connect_timeout(&SocketAddr::new(addresses[index], port), share) {
+                Ok(stream) => return Ok(Connection::new(stream)),
+                // std's own error for a timeout; `ETIMEDOUT` is the network's word.
+                Err(error) if error.kind() == ErrorKind::TimedOut && error.raw_os_error().is_none() => {
+                    still_hanging.push(index);
+                }
+                Err(error) => failures[index] = failed(Phase::Connect, &error),
+            }
+        }
+        hanging = still_hanging;
+    }
+    Err(first_of_a_server(failures))
+}
+
+/// The failure of the first address that could have been the server's; one of
+/// a family that this host lacks could not.
+fn first_of_a_server(mut failures: Vec<Failure>) -> Failure {
+    let first = failures.iter().position(|failure| !failure.is_of_no_route()).unwrap_or(0);
+    failures.swap_remove(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::print::Print;
+    use std::io::Error;
+
+    #[test]
+    fn the_failure_is_that_of_the_first_address_that_could_have_been_the_server() {
+        // Errors of linux, by number: 99 address not available, 101 network
+        // unreachable, 97 family not supported, 111 refused, 113 no route to host.
+        for (numbers, said) in [
+            (&[111, 99][..], "connect: connection refused"),
+            (&[99, 111], "connect: connection refused"),
+            (&[101, 97, 113, 111], "connect: no route to host"),
+            (&[99, 101], "connect: address not available"),
+            (&[97], "connect: address family not supported"),
+        ] {
+            let failures =
+                numbers.iter().map(|&number| failed(Phase::Connect, &Error::from_raw_os_error(number)));
+            assert_eq!(first_of_a_server(failures.collect()).printed(), said.as_bytes(), "{numbers:?}");
         }
     }
-    Err(failure)
 }

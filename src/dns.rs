@@ -7,8 +7,7 @@
 
 use std::net::IpAddr;
 
-use crate::target::ip;
-use crate::text::{cut, digits, pieces, same, words};
+use crate::text::{cut, digits, ip, words};
 
 /// Record type of an IPv4 address (RFC 1035, 3.2.2).
 pub const A: u8 = 1;
@@ -26,7 +25,7 @@ const LABEL_MAX: usize = 63;
 /// has such a name.
 pub fn questions(name: &[u8], id: u16) -> Option<[Vec<u8>; 2]> {
     let mut labels = Vec::new();
-    for label in pieces(name.strip_suffix(b".").unwrap_or(name), b'.') {
+    for label in name.strip_suffix(b".").unwrap_or(name).split(|&byte| byte == b'.') {
         if label.is_empty() || label.len() > LABEL_MAX {
             return None;
         }
@@ -58,7 +57,7 @@ pub fn answer(message: &[u8], question: &[u8]) -> Option<Answer> {
     let (header, rest) = message.split_at_checked(HEADER)?;
     let is_response = header[2] & 0x80 != 0;
     let (asked, mut records) = rest.split_at_checked(question.len() - HEADER)?;
-    if header[..2] != question[..2] || !is_response || !same(asked, &question[HEADER..]) {
+    if header[..2] != question[..2] || !is_response || !asked.eq_ignore_ascii_case(&question[HEADER..]) {
         return None;
     }
     let mut addresses = Vec::new();
@@ -165,7 +164,7 @@ pub fn hosts(text: &[u8], name: &[u8]) -> Vec<IpAddr> {
     for line in lines(text) {
         let mut words = words(line);
         let address = words.next();
-        if words.any(|word| same(word, name)) {
+        if words.any(|word| word.eq_ignore_ascii_case(name)) {
             addresses.extend(address.and_then(ip));
         }
     }
@@ -174,7 +173,7 @@ pub fn hosts(text: &[u8], name: &[u8]) -> Vec<IpAddr> {
 
 /// Lines without their comments.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    pieces(text, b'\n').map(|line| cut(cut(line, b'#').0, b';').0)
+    text.split(|&byte| byte == b'\n').map(|line| cut(cut(line, b'#').0, b';').0)
 }
 
 #[cfg(test)]

@@ -15,27 +15,78 @@ pub enum Error {
     Malformed,
 }
 
+/// A text whose variables are expanded, and how it was written. What a variable
+/// holds may be a secret, so the written text is the one to be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expanded<'a> {
+    /// The text, variables replaced by what they hold.
+    pub text: Vec<u8>,
+    /// The text as it was given.
+    pub written: &'a [u8],
+    /// What was replaced, in order.
+    spans: Vec<Span>,
+}
+
+/// A replacement: from and to where it is in the text, and in the written one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Span {
+    text: (usize, usize),
+    written: (usize, usize),
+}
+
+impl Expanded<'_> {
+    /// Whether the byte at `index` of the text stands in the written text, and
+    /// does not come out of a variable.
+    pub fn is_written(&self, index: usize) -> bool {
+        !self.spans.iter().any(|span| (span.text.0..span.text.1).contains(&index))
+    }
+
+    /// The written text from where the byte at `index` of the text comes from;
+    /// for a byte of a variable's value, from its `${`.
+    pub fn written_from(&self, index: usize) -> &[u8] {
+        let mut at = index;
+        for span in self.spans.iter().take_while(|span| span.text.0 <= index) {
+            at = match index < span.text.1 {
+                true => span.written.0,
+                false => span.written.1 + (index - span.text.1),
+            };
+        }
+        &self.written[at..]
+    }
+}
+
+/// A text without variables is as it was written.
+impl<'a> From<&'a [u8]> for Expanded<'a> {
+    fn from(written: &'a [u8]) -> Expanded<'a> {
+        Expanded { text: written.to_vec(), written, spans: Vec::new() }
+    }
+}
+
 /// Replaces each `${NAME}` by what `lookup` has for it, and `${NAME:-default}`
 /// by the default where NAME is unset or empty. `$${` stands for `${`; every
 /// other `$` is literal. A default runs to the first `}` and holds no `${`.
 /// One pass: what a variable holds is not expanded again.
-pub fn expand(text: &[u8], lookup: Lookup) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
+pub fn expand<'a>(written: &'a [u8], lookup: Lookup) -> Result<Expanded<'a>, Error> {
+    let mut text = Vec::with_capacity(written.len());
+    let mut spans = Vec::new();
+    let mut rest = written;
     while let Some((&first, after)) = rest.split_first() {
+        let (start, from) = (text.len(), written.len() - rest.len());
         if let Some(after) = rest.strip_prefix(b"$${") {
-            out.extend_from_slice(b"${");
+            text.extend_from_slice(b"${");
             rest = after;
         } else if let Some(after) = rest.strip_prefix(b"${") {
             let (inner, after) = cut(after, b'}');
             rest = after.ok_or(Error::Malformed)?;
-            out.extend_from_slice(&variable(inner, lookup)?);
+            text.extend_from_slice(&variable(inner, lookup)?);
         } else {
-            out.push(first);
+            text.push(first);
             rest = after;
+            continue;
         }
+        spans.push(Span { text: (start, text.len()), written: (from, written.len() - rest.len()) });
     }
-    Ok(out)
+    Ok(Expanded { text, written, spans })
 }
 
 /// The value of what stands between `${` and `}`.
@@ -74,7 +125,8 @@ mod tests {
             b"_x1" => Some(b"low".to_vec()),
             _ => None,
         };
-        expand(text.as_bytes(), &lookup).map(|out| String::from_utf8(out).expect("UTF-8 in, UTF-8 out"))
+        expand(text.as_bytes(), &lookup)
+            .map(|expanded| String::from_utf8(expanded.text).expect("UTF-8 in, UTF-8 out"))
     }
 
     #[test]
@@ -144,5 +196,28 @@ mod tests {
         ] {
             assert_eq!(expanded(text), Err(Error::Malformed), "{text}");
         }
+    }
+
+    #[test]
+    fn every_byte_knows_where_it_was_written() {
+        let lookup = |name: &[u8]| Some(if name == b"E" { Vec::new() } else { b"value".to_vec() });
+        let written = b"a${X}b$${c}${E}d${X:-1}";
+        let expanded = expand(written, &lookup).expect("it expands");
+        assert_eq!(expanded.text, b"avalueb${c}dvalue");
+        for (index, is_written, from) in [
+            (0, true, &b"a${X}b$${c}${E}d${X:-1}"[..]),
+            (1, false, b"${X}b$${c}${E}d${X:-1}"),
+            (5, false, b"${X}b$${c}${E}d${X:-1}"),
+            (6, true, b"b$${c}${E}d${X:-1}"),
+            (7, false, b"$${c}${E}d${X:-1}"),
+            (9, true, b"c}${E}d${X:-1}"),
+            (11, true, b"d${X:-1}"),
+            (12, false, b"${X:-1}"),
+            (17, true, b""),
+        ] {
+            assert_eq!(expanded.is_written(index), is_written, "{index}");
+            assert_eq!(expanded.written_from(index), from, "{index}");
+        }
+        assert_eq!(Expanded::from(&b"abc"[..]).written_from(1), b"bc");
     }
 }

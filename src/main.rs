@@ -1,20 +1,5 @@
 //! `probe`: std's arguments, environment and streams; everything else is in
 //! the library.
-//!
-//! The system calls of a healthy http check of an IP address, as strace shows
-//! them, and why each is there:
-//!
-//! | calls | made by | reason |
-//! |---|---|---|
-//! | `execve`, `arch_prctl`, `set_tid_address` | musl | a process, its thread-local storage |
-//! | `poll`, `rt_sigaction` | std's start | closed standard streams; SIGPIPE becomes an error |
-//! | `brk` twice, `mmap` twice | musl's malloc | its first page, and a guard before it |
-//! | `socket`, `ioctl`, `connect`, `ioctl`, `poll` | `connect_timeout` | std connects without blocking to bound the wait |
-//! | `mmap` | `Connection` | its buffer; std's for stdout finds its place beside it |
-//! | `setsockopt`, `sendto` | `Connection::send` | the deadline armed, the request |
-//! | `setsockopt`, `recvfrom` | `Connection::receive` | the deadline armed, the response in one piece |
-//! | `write` | std's stdout | the report |
-//! | `exit_group` | musl | the verdict; it closes the connection too |
 
 #![forbid(unsafe_code)]
 
@@ -22,23 +7,20 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::{Write, stderr, stdout};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 
 use scratch_probe::cli::{self, Command};
+use scratch_probe::config::Config;
 use scratch_probe::print::Print;
-use scratch_probe::run;
+use scratch_probe::run::run;
 
 fn main() -> ExitCode {
-    let mut args = env::args_os();
-    args.next();
-    let mut args = args.map(OsStringExt::into_vec);
+    let args = env::args_os().skip(1).map(OsStringExt::into_vec);
     let lookup = |name: &[u8]| env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec);
-
-    // Lent, so that nothing of them is freed before the check.
-    match cli::parse(&mut args, &lookup) {
+    match cli::parse(args, &lookup) {
         Ok(Command::Help) => print(cli::HELP.as_bytes()),
         Ok(Command::Version) => print(cli::VERSION.as_bytes()),
-        Ok(Command::Check(config)) => check(config),
+        Ok(Command::Check(config)) => return check(&config),
         Err(error) => {
             complain(&error.printed());
             return ExitCode::FAILURE;
@@ -47,21 +29,18 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Runs the check, reports one line a target in the order given, and ends the
-/// process, which gives back at once what the verdicts hold.
-fn check(config: Box<cli::Config>) -> ! {
-    let quiet = config.quiet;
-    let mut code = 0;
-    let verdicts = run::run(config);
-    for verdict in &verdicts {
-        if verdict.outcome.is_err() {
+/// Reports one line a target, and whether all of them are healthy.
+fn check(config: &Config) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    run(config, |verdict| match verdict.outcome {
+        Ok(_) if config.quiet => {}
+        Ok(_) => print(&verdict.printed()),
+        Err(_) => {
             complain(&verdict.printed());
-            code = 1;
-        } else if !quiet {
-            print(&verdict.printed());
+            code = ExitCode::FAILURE;
         }
-    }
-    process::exit(code)
+    });
+    code
 }
 
 /// A closed or full standard stream changes nothing about the verdict, so a

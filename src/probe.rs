@@ -1,30 +1,27 @@
 //! One target, one attempt.
 
-use std::io;
+use std::io::ErrorKind;
 use std::time::Instant;
 
-use crate::cli::Options;
+use crate::config::Options;
 use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::dial;
-use crate::request::request;
+use crate::request::{method, request};
 use crate::response::{self, Response};
 use crate::search::Search;
 use crate::target::{Check, Http, Target};
-use crate::verdict::{Answer, Failure, Healthy, Phase, Unhealthy, fail};
-
-/// What a healthy target answered, and the connection on which it did.
-pub type Attempt = Result<(Healthy, Connection), Failure>;
+use crate::verdict::{Answer, Failure, Healthy, Phase, Reply, Unhealthy, fail};
 
 /// Checks `target` once, until `deadline` at the latest.
-pub fn attempt(target: &Target, options: &Options, deadline: &Deadline) -> Attempt {
+pub fn attempt(target: &Target, options: &Options, deadline: &Deadline) -> Result<Healthy, Failure> {
     let start = Instant::now();
     let mut connection = dial::connect(&target.endpoint, deadline)?;
     let answer = match &target.check {
         Check::Http(http) => ask(&mut connection, http, options, deadline)?,
         Check::Stream => converse(&mut connection, options, deadline)?,
     };
-    Ok((Healthy { answer, elapsed: start.elapsed() }, connection))
+    Ok(Healthy { answer, elapsed: start.elapsed() })
 }
 
 /// Sends the request and reads the whole response.
@@ -36,8 +33,9 @@ fn ask(
 ) -> Result<Answer, Failure> {
     connection.send(&request(http, options), deadline)?;
 
-    let expect = options.expect.as_deref().unwrap_or_default();
-    let mut response = Response::new(options.method() == b"HEAD", expect);
+    let expect = options.expect.as_ref();
+    let text = expect.map_or(&b""[..], |expect| &expect.text);
+    let mut response = Response::new(method(options) == b"HEAD", text);
     let received = receive(connection, &mut response, deadline);
 
     // An unwanted status says more than what then went wrong with its body.
@@ -49,10 +47,10 @@ fn ask(
         return Err(fail(Unhealthy::Status(answer, options.status.text().to_vec())));
     }
     received?;
-    if !response.found() {
-        return Err(fail(Unhealthy::Lacks(answer, expect.to_vec())));
+    match expect {
+        Some(expect) if !response.found() => Err(fail(Unhealthy::BodyLacks(answer, expect.written.clone()))),
+        _ => Ok(answer),
     }
-    Ok(answer)
 }
 
 /// Reads until the response is complete, and not only to its status: a server
@@ -67,23 +65,37 @@ fn receive(connection: &mut Connection, response: &mut Response, deadline: &Dead
     Ok(())
 }
 
+/// How much is shown of a reply that lacks the wanted text.
+const SHOWN: usize = 80;
+
 /// Sends the data, if there is any, and waits for the expected reply, if one is.
 fn converse(connection: &mut Connection, options: &Options, deadline: &Deadline) -> Result<Answer, Failure> {
     if connection.is_to_itself() {
-        return Err(fail(Unhealthy::Failed(Phase::Connect, io::ErrorKind::ConnectionRefused, 0)));
+        return Err(fail(Unhealthy::Failed(Phase::Connect, ErrorKind::ConnectionRefused, 0)));
     }
     connection.send(options.data.as_deref().unwrap_or_default(), deadline)?;
     let Some(expect) = &options.expect else {
         return Ok(Answer::Connected);
     };
-    let mut search = Search::new(expect);
+    let mut search = Search::new(&expect.text);
+    let mut reply = Reply { timeout: None, got: Vec::new(), want: expect.written.clone() };
     let mut received = 0;
     while !search.found() {
-        let piece = connection.receive(deadline)?;
+        let piece = match connection.receive(deadline) {
+            Ok(piece) => piece,
+            Err(failure) => match *failure {
+                Unhealthy::TimedOut(_, timeout) if received > 0 => {
+                    reply.timeout = Some(timeout);
+                    return Err(fail(Unhealthy::ReplyLacks(reply)));
+                }
+                _ => return Err(failure),
+            },
+        };
         received += piece.len() as u64;
+        reply.got.extend(piece.iter().take(SHOWN - reply.got.len()));
         piece.iter().for_each(|&byte| search.feed(byte));
         if !search.found() && (piece.is_empty() || received >= response::BODY_MAX) {
-            return Err(fail(Unhealthy::Lacks(Answer::Connected, expect.clone())));
+            return Err(fail(Unhealthy::ReplyLacks(reply)));
         }
     }
     Ok(Answer::Replied)

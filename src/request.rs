@@ -1,25 +1,46 @@
 //! The bytes of the HTTP/1.0 request.
 
-use crate::cli::Options;
+use crate::config::Options;
 use crate::print::push_number;
 use crate::target::Http;
-use crate::text::{cut, same};
+use crate::text::cut;
 
-/// HTTP/1.0, since a server then neither keeps the connection open nor sends
-/// chunks, if it keeps to the rules.
-const VERSION: &[u8] = b" HTTP/1.0\r\n";
+/// The request method: with data `POST`, without `GET`, unless another one was
+/// asked for.
+pub fn method(options: &Options) -> &[u8] {
+    match (&options.method, &options.data) {
+        (Some(method), _) => method,
+        (None, Some(_)) => b"POST",
+        (None, None) => b"GET",
+    }
+}
+
+/// Whether the text is what a method and a field-name are: a `token` (RFC 9110, 5.6.2).
+pub fn is_token(text: &[u8]) -> bool {
+    let token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(token_byte)
+}
+
+/// Whether the text is a header field, without any control character:
+/// `field-name ":" OWS field-value OWS` (RFC 9112, 5).
+pub fn is_field_line(text: &[u8]) -> bool {
+    let (name, value) = cut(text, b':');
+    value.is_some() && is_token(name) && !text.iter().any(u8::is_ascii_control)
+}
 
 /// The whole request, body included. Every part was checked when it was
 /// parsed, so this is one well-formed request (RFC 9112, 2.1).
 pub fn request(http: &Http, options: &Options) -> Vec<u8> {
     let mut out = Vec::with_capacity(200);
-    out.extend_from_slice(options.method());
+    out.extend_from_slice(method(options));
     out.push(b' ');
     out.extend_from_slice(&http.request_target);
-    out.extend_from_slice(VERSION);
+    // A server that keeps to the rules neither keeps a connection of HTTP/1.0
+    // open nor sends chunks.
+    out.extend_from_slice(b" HTTP/1.0\r\n");
 
     let mut default = |name: &str, value: &[u8]| {
-        let replaced = |header: &Vec<u8>| same(cut(header, b':').0, name.as_bytes());
+        let replaced = |header: &Vec<u8>| cut(header, b':').0.eq_ignore_ascii_case(name.as_bytes());
         if !options.headers.iter().any(replaced) {
             push_field(&mut out, name.as_bytes(), value);
         }
@@ -36,7 +57,7 @@ pub fn request(http: &Http, options: &Options) -> Vec<u8> {
         // As curl's --data has it.
         default("Content-Type", b"application/x-www-form-urlencoded");
     }
-    if data.is_some() || !matches!(options.method(), b"GET" | b"HEAD") {
+    if data.is_some() || !matches!(method(options), b"GET" | b"HEAD") {
         // Without it servers answer 411 to a POST in HTTP/1.0 (RFC 1945, 7.2.2).
         let mut length = Vec::new();
         push_number(&mut length, data.unwrap_or_default().len() as u64);
@@ -85,7 +106,7 @@ mod tests {
     use crate::target::{Check, parse};
 
     fn sent(target: &str, change: impl FnOnce(&mut Options)) -> String {
-        let Ok(Check::Http(http)) = parse(target.as_bytes()).map(|target| target.check) else {
+        let Ok(Check::Http(http)) = parse(&target.as_bytes().into()).map(|target| target.check) else {
             panic!("{target}");
         };
         let mut options = Options::default();

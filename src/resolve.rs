@@ -6,11 +6,11 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use crate::connection::{Connection, failed};
+use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::dns::{self, Answer, Conf};
 use crate::text::words;
-use crate::verdict::{Failure, Phase, Unhealthy, fail};
+use crate::verdict::{Failure, Phase, Unhealthy, fail, failed, timed_out};
 
 /// How much of a configuration file is read; stops a file without end.
 const FILE_MAX: usize = 256 * 1024;
@@ -69,14 +69,15 @@ fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>,
 fn ask_any(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
     // The kernel chooses a random port, and a connected socket hears only its
     // peer, so the identifier need not be a secret (RFC 5452, 9).
-    let id = deadline.left().subsec_nanos() as u16;
+    let id = deadline.left().unwrap_or_default().subsec_nanos() as u16;
     let Some(questions) = dns::questions(name, id) else {
         return Ok(Vec::new());
     };
     let mut failure = fail(Unhealthy::NoNameServer);
     let attempts = conf.name_servers.len() * ATTEMPTS;
     for (tried, server) in conf.name_servers.iter().cycle().take(attempts).enumerate() {
-        let share = deadline.share(attempts - tried, Phase::Resolve)?.min(ATTEMPT_MAX);
+        let Some(share) = deadline.share(attempts - tried) else { break };
+        let share = share.min(ATTEMPT_MAX);
         match ask(SocketAddr::new(*server, conf.port), &questions, &Deadline::after(share)) {
             Ok(Some(addresses)) => return Ok(addresses),
             Ok(None) => {}
@@ -87,8 +88,10 @@ fn ask_any(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>,
             }
         }
     }
-    deadline.remaining(Phase::Resolve)?;
-    Err(failure)
+    match deadline.left() {
+        Some(_) => Err(failure),
+        None => Err(timed_out(Phase::Resolve, deadline)),
+    }
 }
 
 fn connect(server: SocketAddr) -> io::Result<Connection> {
@@ -109,7 +112,7 @@ fn ask(
     questions: &[Vec<u8>; 2],
     share: &Deadline,
 ) -> Result<Option<Vec<IpAddr>>, Failure> {
-    let mut server = connect(server).map_err(|error| failed(Phase::Resolve, error, share))?;
+    let mut server = connect(server).map_err(|error| failed(Phase::Resolve, &error))?;
     for question in questions {
         server.send(question, share)?;
     }

@@ -5,7 +5,7 @@
 
 use crate::print::{Print, push, push_escaped, push_number};
 use crate::search::Search;
-use crate::text::{cut, digits, pieces, same};
+use crate::text::{cut, digits};
 
 /// The most bytes of status-lines and fields, interim answers included. Stops
 /// a server that sends header fields without end.
@@ -97,12 +97,9 @@ enum State {
     ChunkExtension(u64),
     /// The line end after a chunk's data.
     ChunkEnd,
-    /// The start of a trailer line, or its CR.
-    TrailerStart,
-    /// A trailer line before its colon.
-    TrailerName,
-    /// A trailer line after its colon, or one that continues another.
-    TrailerValue,
+    /// A line of the trailer section; whether anything is in it yet, and whether
+    /// it may end: it has its colon, or continues the line before.
+    Trailer(bool, bool),
     /// The response is complete.
     Complete,
 }
@@ -147,10 +144,7 @@ impl<'a> Response<'a> {
         while !self.is_complete()
             && let Some(&byte) = rest.next()
         {
-            let mut taken = match self.in_header() {
-                true => self.header_byte(byte),
-                false => self.body_byte(byte),
-            };
+            let mut taken = self.byte(byte);
             if let Err(Error::NotHttp(start)) = &mut taken {
                 start.append(&mut self.line);
                 start.push(byte);
@@ -266,19 +260,19 @@ impl<'a> Response<'a> {
         if line.contains(&0) {
             return Err(Error::Field);
         }
-        if same(name, b"content-length") {
+        let mut items = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        if name.eq_ignore_ascii_case(b"content-length") {
             // One number, or the same several times (RFC 9110, 8.6).
-            for number in pieces(value, b',') {
-                let number = digits(number.trim_ascii()).ok_or(Error::ContentLength)?;
+            for number in items {
+                let number = digits(number).ok_or(Error::ContentLength)?;
                 if self.content_length.is_some_and(|length| length != number) {
                     return Err(Error::ContentLength);
                 }
                 self.content_length = Some(number);
             }
-        } else if same(name, b"transfer-encoding") {
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             // The last coding frames the message (RFC 9112, 6.1).
-            let last = pieces(value, b',').last().unwrap_or(value);
-            self.chunked = same(last.trim_ascii(), b"chunked");
+            self.chunked = items.next_back().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
         }
         Ok(())
     }
@@ -301,13 +295,16 @@ impl<'a> Response<'a> {
         };
     }
 
-    /// Takes a byte of the body. Chunked coding: `chunk-size [ chunk-ext ] CRLF
-    /// chunk-data CRLF`, and after the last chunk the trailer section and CRLF
-    /// (RFC 9112, 7.1). Bare LF will do.
-    fn body_byte(&mut self, byte: u8) -> Result<(), Error> {
+    /// Takes a byte. Chunked coding: `chunk-size [ chunk-ext ] CRLF chunk-data
+    /// CRLF`, and after the last chunk the trailer section and CRLF (RFC 9112,
+    /// 7.1). Bare LF will do.
+    fn byte(&mut self, byte: u8) -> Result<(), Error> {
+        if self.in_header() {
+            return self.header_byte(byte);
+        }
         self.body_bytes += 1;
-        self.state = match (self.state, byte) {
-            (State::Content(left), _) => {
+        self.state = match self.state {
+            State::Content(left) => {
                 self.search.feed(byte);
                 match left - 1 {
                     0 if self.chunked => State::ChunkEnd,
@@ -315,35 +312,35 @@ impl<'a> Response<'a> {
                     left => State::Content(left),
                 }
             }
-            (State::ChunkSize(size, count), _) => match (char::from(byte).to_digit(16), count) {
+            State::ChunkSize(size, count) => match (char::from(byte).to_digit(16), count) {
                 (Some(digit), ..CHUNK_DIGITS_MAX) => {
                     State::ChunkSize(size << 4 | u64::from(digit), count + 1)
                 }
                 (Some(_), _) | (None, 0) => return Err(Error::Chunk),
-                (None, _) => self.chunk_extension(size, byte),
+                (None, _) => chunk_extension(size, byte),
             },
-            (State::ChunkExtension(size), _) => self.chunk_extension(size, byte),
-            (State::ChunkEnd, b'\n') => State::ChunkSize(0, 0),
-            (State::ChunkEnd, b'\r') => State::ChunkEnd,
-            (State::ChunkEnd, _) => return Err(Error::Chunk),
-            (State::TrailerStart, b'\n') => State::Complete,
-            (State::TrailerStart, b'\r') => State::TrailerStart,
-            (State::TrailerName, b'\n') => return Err(Error::Chunk),
-            (State::TrailerValue, b'\n') => State::TrailerStart,
-            (State::TrailerStart, b' ' | b'\t' | b':') | (State::TrailerName, b':') => State::TrailerValue,
-            (State::TrailerStart, _) => State::TrailerName,
-            (state, _) => state,
+            State::ChunkExtension(size) => chunk_extension(size, byte),
+            State::ChunkEnd if byte == b'\n' => State::ChunkSize(0, 0),
+            State::ChunkEnd if byte == b'\r' => State::ChunkEnd,
+            State::ChunkEnd => return Err(Error::Chunk),
+            State::Trailer(false, _) if byte == b'\n' => State::Complete,
+            State::Trailer(true, false) if byte == b'\n' => return Err(Error::Chunk),
+            State::Trailer(true, true) if byte == b'\n' => State::Trailer(false, false),
+            State::Trailer(false, _) if byte == b'\r' => State::Trailer(false, false),
+            State::Trailer(false, _) => State::Trailer(true, b" \t:".contains(&byte)),
+            State::Trailer(true, may_end) => State::Trailer(true, may_end || byte == b':'),
+            header_or_complete => header_or_complete,
         };
         Ok(())
     }
+}
 
-    /// What `byte` means after a chunk-size.
-    fn chunk_extension(&self, size: u64, byte: u8) -> State {
-        match (byte, size) {
-            (b'\n', 0) => State::TrailerStart,
-            (b'\n', _) => State::Content(size),
-            _ => State::ChunkExtension(size),
-        }
+/// What `byte` means after a chunk-size.
+fn chunk_extension(size: u64, byte: u8) -> State {
+    match (byte, size) {
+        (b'\n', 0) => State::Trailer(false, false),
+        (b'\n', _) => State::Content(size),
+        _ => State::ChunkExtension(size),
     }
 }
 

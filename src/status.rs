@@ -1,9 +1,13 @@
 //! Which status-codes count as healthy.
 
-use crate::text::{cut, digits, pieces};
+use crate::text::{cut, digits};
 
 /// What [`StatusSet::parse`] accepts, for error messages.
-pub const WANT: &str = "want statuses from 100 to 999, such as 200, 200,204, 200-299, 2xx or any";
+pub const WANT: &str = "want statuses from 200 to 999, such as 200, 200,204, 200-299, 2xx or any";
+
+/// The first status-code that ends an exchange: 1xx are interim answers, which
+/// another one follows (RFC 9110, 15.2).
+const STATUS_MIN: u64 = 200;
 
 /// The accepted status-codes, and how the user wrote them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +25,13 @@ impl Default for StatusSet {
 
 impl StatusSet {
     /// Reads a list, separated by commas, of `200`, `200-299`, `2xx` and
-    /// `any`. Returns `None` for anything else.
-    pub fn parse(text: &[u8]) -> Option<StatusSet> {
+    /// `any`; `written` is how the user wrote it. Returns `None` for anything else.
+    pub fn parse(text: &[u8], written: &[u8]) -> Option<StatusSet> {
         let mut ranges = Vec::new();
-        for item in pieces(text, b',') {
+        for item in text.split(|&byte| byte == b',') {
             ranges.push(range(item.trim_ascii())?);
         }
-        Some(StatusSet { ranges, text: text.to_vec() })
+        Some(StatusSet { ranges, text: written.to_vec() })
     }
 
     /// Whether an answer with this status-code is healthy.
@@ -45,8 +49,8 @@ impl StatusSet {
 /// One item of the list as an inclusive range.
 fn range(item: &[u8]) -> Option<(u64, u64)> {
     match item {
-        b"any" => Some((100, 999)),
-        [class @ b'1'..=b'9', b'x' | b'X', b'x' | b'X'] => {
+        b"any" => Some((STATUS_MIN, 999)),
+        [class @ b'2'..=b'9', b'x' | b'X', b'x' | b'X'] => {
             let low = u64::from(class - b'0') * 100;
             Some((low, low + 99))
         }
@@ -58,9 +62,9 @@ fn range(item: &[u8]) -> Option<(u64, u64)> {
     }
 }
 
-/// Three digits, from 100 to 999.
+/// Three digits, from 200 to 999.
 fn status_code(text: &[u8]) -> Option<u64> {
-    digits(text).filter(|code| text.len() == 3 && *code >= 100)
+    digits(text).filter(|code| text.len() == 3 && *code >= STATUS_MIN)
 }
 
 #[cfg(test)]
@@ -70,19 +74,19 @@ mod tests {
     #[test]
     fn every_form_of_the_contract() {
         for (list, accepted, refused) in [
-            ("200", &[200][..], &[199, 201, 100, 999][..]),
+            ("200", &[200][..], &[199, 201, 999][..]),
             ("200,204", &[200, 204], &[201, 203, 205]),
             ("200-299", &[200, 250, 299], &[199, 300]),
             ("200-399", &[200, 302, 399], &[199, 400, 503]),
             ("2xx", &[200, 299], &[199, 300]),
             ("4XX", &[400, 499], &[399, 500]),
-            ("any", &[100, 200, 404, 500, 999], &[]),
+            ("any", &[200, 404, 500, 999], &[]),
             ("200, 3xx,500-501", &[200, 300, 399, 500, 501], &[201, 400, 502]),
         ] {
-            let set = StatusSet::parse(list.as_bytes()).expect(list);
+            let set = StatusSet::parse(list.as_bytes(), b"written").expect(list);
             assert!(accepted.iter().all(|&status| set.contains(status)), "{list}");
             assert!(!refused.iter().any(|&status| set.contains(status)), "{list}");
-            assert_eq!(set.text(), list.as_bytes());
+            assert_eq!(set.text(), b"written");
         }
     }
 
@@ -95,6 +99,10 @@ mod tests {
             ",200",
             "99",
             "099",
+            "100",
+            "101",
+            "199-200",
+            "1xx",
             "1000",
             "20",
             "2000",
@@ -116,7 +124,7 @@ mod tests {
             "all",
             "*",
         ] {
-            assert_eq!(StatusSet::parse(list.as_bytes()), None, "{list}");
+            assert_eq!(StatusSet::parse(list.as_bytes(), b""), None, "{list}");
         }
     }
 }

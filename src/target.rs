@@ -3,19 +3,18 @@
 //! Terms are those of RFC 3986. Everything is refused here that would be
 //! harmful or ambiguous to send or to dial, so no later step checks again.
 
-use std::ffi::OsStr;
 use std::net::IpAddr;
-use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
+use crate::expand::{self, Expanded};
 use crate::print::{Print, push, push_escaped, push_number};
-use crate::text::{cut, digits, pieces, same};
+use crate::text::{cut, digits, ip};
 
 /// A target: where to connect, and what to ask there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The target as it was given, with `***` in place of user info.
-    pub text: Vec<u8>,
+    /// The target as it is shown: host and port as they are dialled, all else
+    /// as it was written, with `***` in place of user info.
+    pub shown: Vec<u8>,
     /// Where to connect.
     pub endpoint: Endpoint,
     /// What to ask.
@@ -27,8 +26,8 @@ pub struct Target {
 pub enum Endpoint {
     /// A TCP port of a host.
     Tcp(Host, u16),
-    /// A Unix stream socket.
-    Unix(PathBuf),
+    /// A Unix stream socket's path.
+    Unix(Vec<u8>),
 }
 
 /// A host, as far as it is known without a resolver.
@@ -36,7 +35,9 @@ pub enum Endpoint {
 pub enum Host {
     /// An IP literal.
     Ip(IpAddr),
-    /// `localhost` or a name below it: loopback, whatever a resolver says (RFC 6761, 6.3).
+    /// `localhost` or a name below it: loopback, whatever a resolver says (RFC
+    /// 6761, 6.3). The unspecified addresses too: a server that listens on
+    /// `0.0.0.0` or `[::]` is reached there.
     Localhost,
     /// A name to be resolved.
     Name(Vec<u8>),
@@ -118,39 +119,38 @@ impl Error {
     }
 }
 
-/// Prints the target as it was given, without its user info.
 impl Print for Target {
     fn print(&self, out: &mut Vec<u8>) {
         /// So that ten lines fit into what Docker keeps of the output.
         const MAX: usize = 256;
-        push_escaped(out, &self.text, MAX);
+        push_escaped(out, &self.shown, MAX);
     }
 }
 
-/// Reads a target, variables already expanded.
-pub fn parse(text: &[u8]) -> Result<Target, Error> {
+/// Reads a target.
+pub fn parse(target: &Expanded) -> Result<Target, Error> {
+    let text = &target.text[..];
     if text.is_empty() {
         return Err(Error::Empty);
     }
-    if text.iter().any(|byte| byte.is_ascii_control()) {
+    if text.iter().any(u8::is_ascii_control) {
         return Err(Error::Control);
     }
-    if let Some(path) = strip_scheme(text, b"unix:") {
-        return unix(text, path);
+    let rest = |scheme| strip_scheme(text, scheme);
+    if let Some(path) = rest(b"unix:") {
+        let endpoint = Endpoint::Unix(unix_path(unix(path)?)?);
+        return Ok(Target { shown: target.written.to_vec(), endpoint, check: Check::Stream });
     }
-    if text.contains(&b' ') {
-        return Err(Error::Control);
+    if let Some(authority) = rest(b"tcp://") {
+        return Ok(Target { shown: text.to_vec(), endpoint: tcp(authority)?, check: Check::Stream });
     }
-    if let Some(authority) = strip_scheme(text, b"tcp://") {
-        return tcp(text, authority);
-    }
-    if strip_scheme(text, b"https://").is_some() {
+    if rest(b"https://").is_some() {
         return Err(Error::Https);
     }
-    match strip_scheme(text, b"http://") {
-        Some(rest) => http(text, rest),
+    match rest(b"http://") {
+        Some(rest) => http(target, text.len() - rest.len()),
         None if has_scheme(text) => Err(Error::Scheme),
-        None => http(text, text),
+        None => http(target, 0),
     }
 }
 
@@ -164,65 +164,82 @@ fn has_scheme(text: &[u8]) -> bool {
 /// Schemes are case-insensitive (RFC 3986, 3.1).
 fn strip_scheme<'a>(text: &'a [u8], scheme: &[u8]) -> Option<&'a [u8]> {
     let (start, rest) = text.split_at_checked(scheme.len())?;
-    same(start, scheme).then_some(rest)
+    start.eq_ignore_ascii_case(scheme).then_some(rest)
 }
 
-fn unix(text: &[u8], path: &[u8]) -> Result<Target, Error> {
-    let path = match path.strip_prefix(b"//") {
-        // An empty authority; with anything in it, unix://run/x would lose "run".
-        Some(path) if path.starts_with(b"/") => path,
-        Some(_) => return Err(Error::Unix),
-        None => path,
-    };
-    if !path.starts_with(b"/") {
-        return Err(Error::Unix);
-    }
-    let endpoint = Endpoint::Unix(unix_path(path)?);
-    Ok(Target { text: text.to_vec(), endpoint, check: Check::Stream })
+/// The absolute path that follows `unix:`, or an empty authority before it;
+/// with anything in that, `unix://run/x` would lose "run".
+fn unix(rest: &[u8]) -> Result<&[u8], Error> {
+    let path = rest.strip_prefix(b"//").unwrap_or(rest);
+    if path.starts_with(b"/") { Ok(path) } else { Err(Error::Unix) }
 }
 
 /// A path that fits into a Unix socket address and has no control character.
-pub fn unix_path(path: &[u8]) -> Result<PathBuf, Error> {
+pub fn unix_path(path: &[u8]) -> Result<Vec<u8>, Error> {
     match path {
         [] => Err(Error::Unix),
         path if path.len() > UNIX_PATH_MAX => Err(Error::UnixTooLong),
         path if path.iter().any(u8::is_ascii_control) => Err(Error::Control),
-        path => Ok(PathBuf::from(OsStr::from_bytes(path))),
+        path => Ok(path.to_vec()),
     }
 }
 
-fn tcp(text: &[u8], authority: &[u8]) -> Result<Target, Error> {
+fn tcp(authority: &[u8]) -> Result<Endpoint, Error> {
+    if authority.contains(&b' ') {
+        return Err(Error::Control);
+    }
     if authority.iter().any(|byte| b"/?#@".contains(byte)) {
         return Err(Error::Tcp);
     }
     let (host, port) = host_and_port(authority)?;
-    let port = port.ok_or(Error::Tcp)?;
-    let endpoint = Endpoint::Tcp(parse_host(host)?, port);
-    Ok(Target { text: text.to_vec(), endpoint, check: Check::Stream })
+    Ok(Endpoint::Tcp(parse_host(host)?, port.ok_or(Error::Tcp)?))
 }
 
-/// `rest` is the end of `text` that follows the scheme.
-fn http(text: &[u8], rest: &[u8]) -> Result<Target, Error> {
-    let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    // The last "@" ends the user info, as in curl, so a password may hold one.
-    let at = authority.iter().rposition(|&byte| byte == b'@');
-    let (user_info, host_port) = match at {
-        Some(at) => (Some(&authority[..at]), &authority[at + 1..]),
-        None => (None, authority),
-    };
+/// An http target, whose authority starts at `start` of its text.
+fn http(target: &Expanded, start: usize) -> Result<Target, Error> {
+    let text = &target.text[..];
+    let host_at = host_start(target, start);
+    let path_at = find(text, host_at, |_, byte| b"/?#".contains(&byte)).unwrap_or(text.len());
+    let (host_port, path) = (&text[host_at..path_at], &text[path_at..]);
+    if text[host_at..].contains(&b' ') {
+        return Err(Error::Control);
+    }
     let (host, port) = host_and_port(host_port)?;
     let port = port.unwrap_or(80);
     let endpoint = Endpoint::Tcp(parse_host(host)?, port);
-    let user_info = user_info.map(decoded_user_info).transpose()?;
+    let user_info = match host_at > start {
+        true => Some(user_info(target, start, host_at - 1)?),
+        false => None,
+    };
     let mut host = host.to_vec();
     if port != 80 {
         push(&mut host, ":");
         push_number(&mut host, port.into());
     }
+    let hidden: &[u8] = if host_at > start + 1 { b"***@" } else { &text[start..host_at] };
+    let shown = [&text[..start], hidden, host_port, target.written_from(path_at)].concat();
     let check = Check::Http(Box::new(Http { host, request_target: request_target(path), user_info }));
-    let text = [&redacted(&text[..text.len() - path.len()]), path].concat();
-    Ok(Target { text, endpoint, check })
+    Ok(Target { shown, endpoint, check })
+}
+
+/// Where the host begins in an authority that begins at `start`: after its last
+/// "@", as in curl, so that a password may hold one. What a variable holds ends
+/// nothing where the "@" is written: a password may have any character.
+fn host_start(target: &Expanded, start: usize) -> usize {
+    let text = &target.text[..];
+    let after_at = |counts: &dyn Fn(usize) -> bool| {
+        let end =
+            find(text, start, |index, byte| b"/?#".contains(&byte) && counts(index)).unwrap_or(text.len());
+        let at = (start..end).rfind(|&index| text[index] == b'@' && counts(index));
+        at.map(|at| at + 1)
+    };
+    let written = after_at(&|index| target.is_written(index));
+    written.or_else(|| after_at(&|_| true)).unwrap_or(start)
+}
+
+/// The first index from `start` on of a byte for which `wanted` holds.
+fn find(text: &[u8], start: usize, wanted: impl Fn(usize, u8) -> bool) -> Option<usize> {
+    (start..text.len()).find(|&index| wanted(index, text[index]))
 }
 
 /// Splits `host[:port]`; a host in brackets keeps them. The port is checked,
@@ -246,7 +263,7 @@ fn host_and_port(text: &[u8]) -> Result<(&[u8], Option<u16>), Error> {
 fn parse_host(text: &[u8]) -> Result<Host, Error> {
     if let [b'[', address @ ..] = text {
         return match ip(address.strip_suffix(b"]").unwrap_or(address)) {
-            Some(address @ IpAddr::V6(_)) => Ok(Host::Ip(address)),
+            Some(address @ IpAddr::V6(_)) => Ok(literal(address)),
             _ => Err(Error::Ipv6),
         };
     }
@@ -255,21 +272,19 @@ fn parse_host(text: &[u8]) -> Result<Host, Error> {
     if text.is_empty() || text.len() > NAME_MAX || text.starts_with(b"-") || !text.iter().all(name_byte) {
         return Err(Error::Host);
     }
-    if pieces(text, b'.').all(is_number) {
+    if text.split(|&byte| byte == b'.').all(is_number) {
         // "8090" and "127.1" are addresses to inet_aton(3), and typing errors to people.
-        return ip(text).map(Host::Ip).ok_or(Error::Number);
+        return ip(text).map(literal).ok_or(Error::Number);
     }
     let name = text.strip_suffix(b".").unwrap_or(text);
-    match pieces(name, b'.').last() {
-        Some(label) if same(label, b"localhost") => Ok(Host::Localhost),
+    match name.rsplit(|&byte| byte == b'.').next() {
+        Some(label) if label.eq_ignore_ascii_case(b"localhost") => Ok(Host::Localhost),
         _ => Ok(Host::Name(text.to_vec())),
     }
 }
 
-/// An IP address in its usual notation, without brackets.
-pub fn ip(text: &[u8]) -> Option<IpAddr> {
-    // Latin-1: cannot fail, and the parser takes ASCII only.
-    text.iter().copied().map(char::from).collect::<String>().parse().ok()
+fn literal(address: IpAddr) -> Host {
+    if address.is_unspecified() { Host::Localhost } else { Host::Ip(address) }
 }
 
 /// What inet_aton(3) takes for a part of an address: decimal, octal, hexadecimal.
@@ -298,41 +313,56 @@ fn request_target(path: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Percent-decoded; a control character in it would be one in the credentials,
-/// which RFC 7617 forbids.
-fn decoded_user_info(text: &[u8]) -> Result<Vec<u8>, Error> {
-    let hex = |byte: Option<&u8>| byte.and_then(|&byte| char::from(byte).to_digit(16));
-    let mut out = Vec::with_capacity(text.len() + 1);
-    let mut rest = text;
-    while let Some((&first, mut after)) = rest.split_first() {
-        let mut byte = first;
-        if first == b'%'
-            && let (Some(high), Some(low)) = (hex(after.first()), hex(after.get(1)))
+/// The user info from `start` to `end`, percent-decoded where it is written; a
+/// variable in it stands for its value as it is. A control character would be
+/// one in the credentials, which RFC 7617 forbids.
+fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, Error> {
+    let text = &target.text[..end];
+    let hex = |index: usize| text.get(index).and_then(|&byte| char::from(byte).to_digit(16));
+    let mut out = Vec::with_capacity(end - start + 1);
+    let mut index = start;
+    while index < end {
+        let mut byte = text[index];
+        if byte == b'%'
+            && target.is_written(index)
+            && let (Some(high), Some(low)) = (hex(index + 1), hex(index + 2))
         {
             byte = (high * 16 + low) as u8;
-            after = &after[2..];
+            index += 2;
         }
         if byte.is_ascii_control() {
             return Err(Error::Control);
         }
         out.push(byte);
-        rest = after;
+        index += 1;
     }
-    if !text.contains(&b':') {
+    if !text[start..].contains(&b':') {
         // A user without a password: RFC 7617 wants the colon all the same.
         out.push(b':');
     }
     Ok(out)
 }
 
-/// A text that may be no target, fit for print: all that could be user info is
-/// `***`. Where a text that is no target ends its user info is uncertain, so
-/// that is all between the scheme and the last `@`.
-pub fn redacted(text: &[u8]) -> Vec<u8> {
-    let start = text.windows(3).position(|three| three == b"://").map_or(0, |at| at + 3);
-    match text.iter().rposition(|&byte| byte == b'@') {
-        Some(at) if at > start => [&text[..start], b"***", &text[at..]].concat(),
-        _ => text.to_vec(),
+/// A text that is no target, as it was written and fit for print: `***` stands
+/// for what comes before its last `@`, and for all that follows the scheme
+/// where that is not `host[:port]`. Both may be user info.
+pub fn redacted(written: &[u8]) -> Vec<u8> {
+    if strip_scheme(written, b"unix:").is_some() {
+        return written.to_vec();
+    }
+    let start = written.windows(3).position(|three| three == b"://").map_or(0, |at| at + 3);
+    let host_at = written.iter().rposition(|&byte| byte == b'@').map_or(start, |at| at + 1).max(start);
+    let hidden: &[u8] = if host_at > start { b"***@" } else { b"" };
+    // Only its shape matters, so any number does for a variable.
+    let shape = expand::expand(&written[host_at..], &|_| Some(b"1".to_vec()));
+    let is_host = |shape: Expanded| {
+        let end = find(&shape.text, 0, |_, byte| b"/?#".contains(&byte)).unwrap_or(shape.text.len());
+        let authority = &shape.text[..end];
+        !authority.contains(&b'%') && host_and_port(authority).is_ok()
+    };
+    match shape.is_ok_and(is_host) {
+        true => [&written[..start], hidden, &written[host_at..]].concat(),
+        false => [&written[..start], b"***"].concat(),
     }
 }
 
@@ -341,7 +371,7 @@ mod tests {
     use super::*;
 
     fn http_parts(text: &str) -> (Endpoint, String, String, Option<String>) {
-        let target = parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        let target = parse(&text.as_bytes().into()).unwrap_or_else(|error| panic!("{text}: {error:?}"));
         let Check::Http(http) = target.check else { panic!("{text} is no http target") };
         let string = |bytes| String::from_utf8(bytes).expect("ASCII");
         (target.endpoint, string(http.host), string(http.request_target), http.user_info.map(string))
@@ -373,9 +403,9 @@ mod tests {
             ("http://x#frag", name("x", 80), "x", "/"),
             ("x/?u=http://y/", name("x", 80), "x", "/?u=http://y/"),
             ("http://127.0.0.1:1", ip("127.0.0.1", 1), "127.0.0.1:1", "/"),
-            ("http://0.0.0.0:65535/", ip("0.0.0.0", 65535), "0.0.0.0:65535", "/"),
+            ("http://0.0.0.0:65535/", LOCAL(65535), "0.0.0.0:65535", "/"),
             ("http://[::1]:8090/", ip("::1", 8090), "[::1]:8090", "/"),
-            ("[::]/x", ip("::", 80), "[::]", "/x"),
+            ("[::]/x", LOCAL(80), "[::]", "/x"),
             ("http://x:0080/", name("x", 80), "x", "/"),
             ("http://x/\u{e9}?\u{20ac}", name("x", 80), "x", "/%C3%A9?%E2%82%AC"),
             ("http://x/%20%0a..//./", name("x", 80), "x", "/%20%0a..//./"),
@@ -399,7 +429,7 @@ mod tests {
             ("http://u:100%@h/", "u:100%", "http://***@h/"),
             ("http://u:%zz@h/", "u:%zz", "http://***@h/"),
         ] {
-            let target = parse(text.as_bytes()).expect(text);
+            let target = parse(&text.as_bytes().into()).expect(text);
             let Check::Http(http) = &target.check else { panic!("{text}") };
             let latin1: Vec<u8> = user_info.chars().map(|char| char as u8).collect();
             assert_eq!(http.user_info.as_deref(), Some(&latin1[..]), "{text}");
@@ -419,7 +449,7 @@ mod tests {
             ("unix:////x", Endpoint::Unix("//x".into())),
             (&long, Endpoint::Unix(long[5..].into())),
         ] {
-            let target = parse(text.as_bytes()).expect(text);
+            let target = parse(&text.as_bytes().into()).expect(text);
             assert_eq!(target.endpoint, endpoint, "{text}");
             assert_eq!(target.check, Check::Stream);
             assert_eq!(target.printed(), text.as_bytes());
@@ -490,21 +520,76 @@ mod tests {
             ("unix://", Error::Unix),
             (&long_path, Error::UnixTooLong),
         ] {
-            assert_eq!(parse(text.as_bytes()), Err(error), "{text:?}");
+            assert_eq!(parse(&text.as_bytes().into()), Err(error), "{text:?}");
+        }
+    }
+
+    const SECRET: &[u8] = b"p/a#s?s@w%41 rd";
+
+    /// A target with `${PW}`, which holds [`SECRET`], and `${URL}` and `${PORT}`.
+    fn with_variables(text: &str) -> Target {
+        let lookup = |name: &[u8]| match name {
+            b"PW" => Some(SECRET.to_vec()),
+            b"URL" => Some(b"http://u:pw@h:81/path?token=1".to_vec()),
+            b"PORT" => Some(b"8090".to_vec()),
+            _ => None,
+        };
+        let expanded = expand::expand(text.as_bytes(), &lookup).expect(text);
+        parse(&expanded).unwrap_or_else(|error| panic!("{text}: {error:?}"))
+    }
+
+    #[test]
+    fn a_variable_in_user_info_stands_for_its_value_whatever_that_holds() {
+        let user = |text: &[u8]| [text, SECRET].concat();
+        for (text, user_info, endpoint) in [
+            ("http://admin:${PW}@h/", user(b"admin:"), name("h", 80)),
+            ("http://a%3Ab:${PW}@h:${PORT}", user(b"a:b:"), name("h", 8090)),
+            ("u:${PW}@h?@", user(b"u:"), name("h", 80)),
+            ("${URL}", b"u:pw".to_vec(), name("h", 81)),
+        ] {
+            let target = with_variables(text);
+            assert_eq!(target.endpoint, endpoint, "{text}");
+            let Check::Http(http) = target.check else { panic!("{text}") };
+            assert_eq!(http.user_info, Some(user_info), "{text}");
         }
     }
 
     #[test]
-    fn a_text_that_is_no_target_shows_no_password_either() {
+    fn what_a_variable_holds_is_shown_for_host_and_port_only() {
         for (text, shown) in [
-            ("http://u:p@h:x/", "http://***@h:x/"),
+            ("http://admin:${PW}@h/", "http://***@h/"),
+            ("http://h:${PORT}/?port=${PORT}&x=$${", "http://h:8090/?port=${PORT}&x=$${"),
+            ("h:${PORT}${NONE:-/echo}", "h:8090${NONE:-/echo}"),
+            ("${URL}", "http://***@h:81${URL}"),
+            ("${URL}&x", "http://***@h:81${URL}&x"),
+            ("tcp://${NONE:-h}:${PORT}", "tcp://h:8090"),
+            ("unix:/run/${PORT}.sock", "unix:/run/${PORT}.sock"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&with_variables(text).shown), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_target_shows_nothing_that_may_be_user_info() {
+        for (text, shown) in [
+            ("http://u:p@h:1,/", "http://***"),
+            ("ftp://u:p@h:1/x", "ftp://***@h:1/x"),
             ("http://u:p/a@h/", "http://***@h/"),
             ("u:p ss@h", "***@h"),
             ("ftp://token@h", "ftp://***@h"),
-            ("http://h:x/", "http://h:x/"),
-            ("@h:x", "@h:x"),
+            ("http://admin:S3cr3t", "http://***"),
+            ("http://admin:S3c/r3t", "http://***"),
+            ("http://S3cr3t%40host/", "http://***"),
+            ("http://admin:${PW}%40host/", "http://***"),
+            ("http://h:x/", "http://***"),
+            ("@h:x", "***"),
+            ("https://h:8443/x", "https://h:8443/x"),
+            ("http://h:99999/", "http://***"),
+            ("http://a,b:${PORT}/?${X:-y}", "http://a,b:${PORT}/?${X:-y}"),
+            ("unix:x:y", "unix:x:y"),
+            ("8090", "8090"),
         ] {
-            assert_eq!(String::from_utf8_lossy(&redacted(text.as_bytes())), shown);
+            assert_eq!(String::from_utf8_lossy(&redacted(text.as_bytes())), shown, "{text}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Small pieces of text, as all grammars here need them.
 
+use std::net::IpAddr;
+
 /// Splits `text` at the first `byte`: what stands before it, and what after
 /// it, if it is there.
 #[inline(never)]
@@ -10,26 +12,9 @@ pub fn cut(text: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// The pieces of `text` between all `byte`s; at least one, perhaps empty.
-pub fn pieces(text: &[u8], byte: u8) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(text);
-    std::iter::from_fn(move || {
-        let (piece, after) = cut(rest?, byte);
-        rest = after;
-        Some(piece)
-    })
-}
-
 /// The words of a text that are separated by white space.
 pub fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        rest = rest.trim_ascii_start();
-        let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(end);
-        rest = after;
-        (!word.is_empty()).then_some(word)
-    })
+    text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
 /// A decimal number, `u64::MAX` where it is larger; `None` unless it is one or
@@ -45,10 +30,10 @@ pub fn digits(text: &[u8]) -> Option<u64> {
     (!text.is_empty()).then_some(number)
 }
 
-/// Whether two texts are the same but for the case of ASCII letters.
-#[inline(never)]
-pub fn same(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.eq_ignore_ascii_case(b))
+/// An IP address without brackets, port or zone.
+pub fn ip(text: &[u8]) -> Option<IpAddr> {
+    // Latin-1: cannot fail, and the parser takes ASCII only.
+    text.iter().copied().map(char::from).collect::<String>().parse().ok()
 }
 
 #[cfg(test)]
@@ -60,13 +45,6 @@ mod tests {
         assert_eq!(cut(b"a:b:c", b':'), (&b"a"[..], Some(&b"b:c"[..])));
         assert_eq!(cut(b":", b':'), (&b""[..], Some(&b""[..])));
         assert_eq!(cut(b"abc", b':'), (&b"abc"[..], None));
-    }
-
-    #[test]
-    fn pieces_may_be_empty() {
-        let all = |text: &'static [u8]| pieces(text, b',').collect::<Vec<_>>();
-        assert_eq!(all(b"a,,b,"), [&b"a"[..], b"", b"b", b""]);
-        assert_eq!(all(b""), [b""]);
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub enum Answer {
 /// What the probe was doing when it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// Checking the targets before this one.
+    NotChecked,
     /// Asking for a name's addresses.
     Resolve,
     /// Opening the connection.
@@ -65,9 +67,40 @@ pub enum Unhealthy {
     Response(response::Error),
     /// Another status-code than those wanted: what came, and the wanted ones.
     Status(Answer, Vec<u8>),
-    /// The body, or the reply on a plain connection, lacks this text.
-    Lacks(Answer, Vec<u8>),
+    /// The body of this answer lacks a text, as it was written.
+    BodyLacks(Answer, Vec<u8>),
+    /// The reply on a plain connection lacks a text.
+    ReplyLacks(Reply),
 }
+
+/// A reply that lacks what it must contain.
+#[derive(Debug)]
+pub struct Reply {
+    /// The timeout that ended it; `None` where the server did, or was stopped.
+    pub timeout: Option<Duration>,
+    /// Its first bytes.
+    pub got: Vec<u8>,
+    /// The wanted text, as it was written.
+    pub want: Vec<u8>,
+}
+
+impl Unhealthy {
+    /// Whether no address of this family can be reached from here, whoever
+    /// listens: as for ::1 in a container without IPv6.
+    pub fn is_of_no_route(&self) -> bool {
+        use io::ErrorKind::{AddrNotAvailable, NetworkUnreachable};
+        matches!(
+            self,
+            Unhealthy::Failed(_, AddrNotAvailable | NetworkUnreachable, _)
+                | Unhealthy::Failed(.., EAFNOSUPPORT)
+        )
+    }
+}
+
+// The same on every platform that is built for (asm-generic/errno.h).
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+const EAFNOSUPPORT: i32 = 97;
 
 /// On the heap, since a result is returned from every step, and mostly good.
 pub type Failure = Box<Unhealthy>;
@@ -82,6 +115,11 @@ impl From<response::Error> for Failure {
     fn from(error: response::Error) -> Failure {
         fail(Unhealthy::Response(error))
     }
+}
+
+/// The failure of an operation in `phase`.
+pub fn failed(phase: Phase, error: &io::Error) -> Failure {
+    fail(Unhealthy::Failed(phase, error.kind(), error.raw_os_error().unwrap_or_default()))
 }
 
 /// The failure of a `deadline` that passed in `phase`.
@@ -137,6 +175,7 @@ impl Print for Phase {
         push(
             out,
             match self {
+                Phase::NotChecked => "not checked: ",
                 Phase::Resolve => "resolve: ",
                 Phase::Connect => "connect: ",
                 Phase::Send => "send: ",
@@ -149,11 +188,7 @@ impl Print for Phase {
 impl Print for Unhealthy {
     fn print(&self, out: &mut Vec<u8>) {
         match self {
-            Unhealthy::TimedOut(phase, timeout) => {
-                phase.print(out);
-                push(out, "timed out after ");
-                timeout.print(out);
-            }
+            Unhealthy::TimedOut(phase, timeout) => push_timed_out(out, *phase, *timeout),
             Unhealthy::Failed(phase, kind, number) => {
                 phase.print(out);
                 push_os_error(out, *kind, *number);
@@ -171,20 +206,30 @@ impl Print for Unhealthy {
                 push(out, ", want ");
                 push_escaped(out, want, 80);
             }
-            Unhealthy::Lacks(answer, want) => {
+            Unhealthy::BodyLacks(answer, want) => {
                 answer.print(out);
                 push(out, ", want ");
                 push_quoted(out, want);
-                push(
-                    out,
-                    match answer {
-                        Answer::Http(..) => " in the body",
-                        _ => " in the reply",
-                    },
-                );
+                push(out, " in the body");
+            }
+            Unhealthy::ReplyLacks(reply) => {
+                match reply.timeout {
+                    Some(timeout) => push_timed_out(out, Phase::Receive, timeout),
+                    None => push(out, "connected"),
+                }
+                push(out, ", got ");
+                push_quoted(out, &reply.got);
+                push(out, ", want ");
+                push_quoted(out, &reply.want);
             }
         }
     }
+}
+
+fn push_timed_out(out: &mut Vec<u8>, phase: Phase, timeout: Duration) {
+    phase.print(out);
+    push(out, "timed out after ");
+    timeout.print(out);
 }
 
 /// The usual causes in the words of strerror(3), lower case; std's own words
@@ -207,8 +252,8 @@ fn push_os_error(out: &mut Vec<u8>, kind: io::ErrorKind, number: i32) {
             ErrorKind::OutOfMemory => "out of memory",
             ErrorKind::TimedOut => "no answer from the network",
             _ => match number {
-                // The same on every platform that is built for (errno-base.h).
-                23 | 24 => "too many open files",
+                EMFILE | ENFILE => "too many open files",
+                EAFNOSUPPORT => "address family not supported",
                 _ => {
                     push(out, "system error ");
                     return push_number(out, number.unsigned_abs().into());

@@ -16,7 +16,7 @@ fn server() -> String {
 #[test]
 fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() {
     let duration = "want a duration from 1ms to 1h, such as 500ms, 5s, 1m or 0.5";
-    let statuses = "want statuses from 100 to 999, such as 200, 200,204, 200-299, 2xx or any";
+    let statuses = "want statuses from 200 to 999, such as 200, 200,204, 200-299, 2xx or any";
     let method = "want a method such as GET, HEAD or POST";
     let header = "want 'Name: value' without control characters";
     let https = "https is not supported; tcp://host:port checks that the port accepts connections";
@@ -32,6 +32,10 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["--frob=secret", "x"], &[], "option \"--frob\": unknown".into()),
         (&["-z", "x"], &[], "option \"-z\": unknown".into()),
         (&["-", "x"], &[], "option \"-\": unknown".into()),
+        (&["-uadmin:S3cr3t", "x"], &[], "option \"-u\": unknown".into()),
+        (&["--header Authorization: Bearer S3cr3t", "x"], &[], "option \"--header\": unknown".into()),
+        (&["--data S3cr3t", "x"], &[], "option \"--data\": unknown".into()),
+        (&["--token/S3cr3t", "x"], &[], "option \"--token\": unknown".into()),
         (&["--timeouts", "1s", "x"], &[], "option \"--timeouts\": unknown".into()),
         (&["x", "--timeout"], &[], "--timeout: needs a value".into()),
         (&["x", "-t"], &[], "--timeout: needs a value".into()),
@@ -45,6 +49,7 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["-w", "2h", "x"], &[], format!("--wait \"2h\": {duration}")),
         (&["x"], &[("PROBE_TIMEOUT", "soon")], format!("PROBE_TIMEOUT \"soon\": {duration}")),
         (&["x"], &[("PROBE_WAIT", "0")], format!("PROBE_WAIT \"0\": {duration}")),
+        (&["--status", "101", "x"], &[], format!("--status \"101\": {statuses}")),
         (&["--status", "2x", "x"], &[], format!("--status \"2x\": {statuses}")),
         (&["x"], &[("PROBE_STATUS", "20")], format!("PROBE_STATUS \"20\": {statuses}")),
         (&["-X", "GE T", "x"], &[], format!("--method \"GE T\": {method}")),
@@ -61,11 +66,20 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         ),
         (&["--unix-socket", "a\nb", "x"], &[], format!("--unix-socket \"a\\x0ab\": {url_control}")),
         (&["https://x:1/"], &[], format!("target \"https://x:1/\": {https}")),
+        (&["http://x:99999/"], &[], "target \"http://***\": the port wants a number from 1 to 65535".into()),
         (
-            &["http://x:99999/"],
+            &["http://admin:S3cr3t"],
             &[],
-            "target \"http://x:99999/\": the port wants a number from 1 to 65535".into(),
+            "target \"http://***\": the port wants a number from 1 to 65535".into(),
         ),
+        (
+            &["http://admin:S3cr3t%40host"],
+            &[],
+            "target \"http://***\": the port wants a number from 1 to 65535".into(),
+        ),
+        (&["--timeout", "${V}", "x"], &[("V", "S3cr3t")], format!("--timeout \"${{V}}\": {duration}")),
+        (&["--status", "${V}", "x"], &[("V", "S3cr3t")], format!("--status \"${{V}}\": {statuses}")),
+        (&["-X", "${V}", "x"], &[("V", "S3cr3t ")], format!("--method \"${{V}}\": {method}")),
         (
             &["8090"],
             &[],
@@ -74,7 +88,7 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (
             &["http://u:hunter2@x:y/"],
             &[],
-            "target \"http://***@x:y/\": the port wants a number from 1 to 65535".into(),
+            "target \"http://***\": the port wants a number from 1 to 65535".into(),
         ),
         (&["http://x/\r\nX: y"], &[], format!("target \"http://x/\\x0d\\x0aX: y\": {url_control}")),
         (&["--", "--timeout"], &[], "target \"--timeout\": the host wants letters".into()),
@@ -88,11 +102,7 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["-H", "A: secret${", "x"], &[], format!("--header: {variable}")),
         (&["x"], &[("PROBE_DATA", "${")], format!("PROBE_DATA: {variable}")),
         (&[], &[("PROBE_TARGET", "${")], format!("PROBE_TARGET: {variable}")),
-        (
-            &["http://${V}/"],
-            &[("V", "x\r\nX: y")],
-            format!("target \"http://x\\x0d\\x0aX: y/\": {url_control}"),
-        ),
+        (&["http://${V}/"], &[("V", "x\r\nX: y")], format!("target \"http://${{V}}/\": {url_control}")),
         (&["-H", "A: ${V}", "x"], &[("V", "b\nC: d")], format!("--header: {header}")),
     ];
     for (args, env, problem) in cases {
@@ -182,7 +192,9 @@ fn variables_are_expanded_in_every_argument_and_variable() {
     probe_env(&["--expect", "${WORD:-x}", &target], &env).healthy(&line);
     probe_env(&["--status", "${CODE:-200}", &target], &env).healthy(&line);
     probe_env(&["--expect", "$${WORD}", &target], &env)
-        .unhealthy(&format!("unhealthy: {target}: 200 OK, want \"${{WORD}}\" in the body"));
+        .unhealthy(&format!("unhealthy: {target}: 200 OK, want \"$${{WORD}}\" in the body"));
+    probe_env(&["--expect", "${TS_PORT}", &target], &env)
+        .unhealthy(&format!("unhealthy: {target}: 200 OK, want \"${{TS_PORT}}\" in the body"));
 
     let mut env = env.to_vec();
     env.push(("PROBE_TARGET", "http://127.0.0.1:${TS_PORT}/"));
@@ -191,13 +203,13 @@ fn variables_are_expanded_in_every_argument_and_variable() {
 
     // One pass: what BOTH holds is not expanded again.
     let run = probe_env(&["http://${BOTH}/"], &env);
-    assert!(run.code == Some(1) && run.stderr.contains("http://127.0.0.1:${TS_PORT}/"), "{run:?}");
+    assert!(run.code == Some(1) && run.stderr.contains("\"http://${BOTH}/\": the port"), "{run:?}");
 }
 
 #[test]
 fn a_variables_value_never_becomes_an_option() {
     let run = probe_env(&["${X}"], &[("X", "--help")]);
-    assert!(run.code == Some(1) && run.stderr.starts_with("probe: target \"--help\": "), "{run:?}");
+    assert!(run.code == Some(1) && run.stderr.starts_with("probe: target \"${X}\": "), "{run:?}");
 }
 
 #[test]
@@ -269,6 +281,43 @@ fn secrets_are_never_printed() {
     let target = format!("http://user:hunter2@127.0.0.1:{port}/");
     let run = probe(&["-H", "Authorization: hunter2", "-d", "hunter2", &target]);
     run.unhealthy(&format!("unhealthy: http://***@127.0.0.1:{port}/: 500 No, want 200-399"));
+}
+
+#[test]
+fn what_a_variable_holds_is_printed_for_host_and_port_only() {
+    let port = serve(answers("HTTP/1.1 500 No\r\n\r\n")).to_string();
+    let env = [("PORT", port.as_str()), ("KEY", "hunter2")];
+    probe_env(&["http://127.0.0.1:${PORT}/?token=${KEY}&p=${PORT}"], &env).unhealthy(&format!(
+        "unhealthy: http://127.0.0.1:{port}/?token=${{KEY}}&p=${{PORT}}: 500 No, want 200-399"
+    ));
+    let url = format!("http://u:hunter2@127.0.0.1:{port}/hunter2");
+    probe_env(&["${URL}"], &[("URL", &url)])
+        .unhealthy(&format!("unhealthy: http://***@127.0.0.1:{port}${{URL}}: 500 No, want 200-399"));
+    probe_env(&["unix:/${KEY}"], &env).unhealthy("unhealthy: unix:/${KEY}: connect: no such file");
+}
+
+#[test]
+fn a_variable_in_user_info_is_that_text_whatever_it_holds() {
+    let echo = serve(|mut stream| {
+        let request = read_request(&mut stream);
+        let _ = std::io::Write::write_all(&mut stream, &[b"HTTP/1.0 200 OK\r\n\r\n", &request[..]].concat());
+    });
+    let target = format!("http://admin:${{PW}}@127.0.0.1:{echo}/");
+    // "admin:" and then the password.
+    for (password, coded) in [
+        ("a/b", "YWRtaW46YS9i"),
+        ("a#b?", "YWRtaW46YSNiPw=="),
+        ("a@b", "YWRtaW46YUBi"),
+        ("%41", "YWRtaW46JTQx"),
+        ("a b", "YWRtaW46YSBi"),
+    ] {
+        let line = format!("healthy: http://***@127.0.0.1:{echo}/: 200 OK in ");
+        let expect = format!("--expect=Basic {coded}\r\n");
+        probe_env(&[&expect, &target], &[("PW", password)]).healthy(&line);
+        probe_env(&[expect], &[("PW", password), ("PROBE_TARGET", &target)]).healthy(&line);
+    }
+    let run = probe_env(&[&target], &[("PW", "a\nb")]);
+    assert!(run.code == Some(1) && run.stderr.contains("control character"), "{run:?}");
 }
 
 #[test]

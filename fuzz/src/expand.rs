@@ -13,6 +13,13 @@ pub fn check(data: &[u8]) {
         found.map(|variable| variable.1.to_vec())
     };
     let expanded = expand(text, &lookup);
+    for index in 0..expanded.as_ref().map_or(0, |expanded| expanded.text.len()) {
+        let from = expanded.as_ref().expect("it has a length");
+        let (byte, written) = (from.text[index], from.written_from(index));
+        assert!(!from.is_written(index) || written[0] == byte, "another byte was written");
+        assert!(from.is_written(index) || written.starts_with(b"$"), "no variable was written");
+    }
+    let expanded = expanded.map(|expanded| expanded.text);
     assert_eq!(expanded, model(text, &lookup));
     // Each "${" can bring in one value, and no value is expanded again.
     let places = text.windows(2).filter(|pair| pair == b"${").count();

@@ -3,22 +3,26 @@
 //!
 //! Input, separated by NUL as the kernel hands it over: the environment's
 //! `NAME=value`, an empty item, the arguments. The first byte chooses the
-//! secrets that are put before them.
+//! secret and the variable that are put before them.
 
 use std::time::Duration;
 
-use scratch_probe::cli::{Command, Config, parse};
+use scratch_probe::cli::{Command, parse};
+use scratch_probe::config::Config;
 use scratch_probe::print::Print;
-use scratch_probe::request::request;
+use scratch_probe::request::{method, request};
 use scratch_probe::response;
 use scratch_probe::target::{Check, Target};
-use scratch_probe::verdict::{Answer, Failure, Healthy, Phase, Unhealthy, Verdict};
+use scratch_probe::verdict::{Answer, Failure, Healthy, Phase, Reply, Unhealthy, Verdict};
 
 use super::expand::variable;
 use super::{assert_printable, strict, take, target};
 
 /// What is never printed. No input is that lucky.
 const SECRET: &[u8] = b"Xq7-hunter2-Zw9";
+
+/// A variable that holds [`SECRET`].
+const VARIABLE: &[u8] = b"${Xq7_Zw9}";
 
 /// Where a secret may be written, well or badly.
 const PLACES: [&[u8]; 16] = [
@@ -27,7 +31,7 @@ const PLACES: [&[u8]; 16] = [
     b"--header=bad name: %",
     b"--header=X-Key: %\n",
     b"--header=%",
-    b"--header=X-Key: %${",
+    b"--header X-Key: %",
     b"--data=%",
     b"--data=%${",
     b"-HAuthorization: Bearer %",
@@ -36,23 +40,47 @@ const PLACES: [&[u8]; 16] = [
     b"http://u:%@h:x/",
     b"http://u:%/x@h/",
     b"u:%\x07@h",
-    b"http://%@h/",
+    b"http://u:%",
     b"ftp://u:%@h/",
+];
+
+/// Where a variable may be written whose value is not to be shown.
+const VARIABLE_PLACES: [&[u8]; 16] = [
+    b"--quiet",
+    b"http://h/?token=%",
+    b"http://h:8080/%#%",
+    b"http://u:%@h/",
+    b"http://%@h/",
+    b"%:x@h",
+    b"http://u:%@h:x/",
+    b"http://h h/%",
+    b"unix:/%",
+    b"unix:%",
+    b"--expect=%",
+    b"--timeout=%",
+    b"--status=%",
+    b"-X%(",
+    b"--unix-socket=%\n",
+    b"-HX-Key: %",
 ];
 
 pub fn check(data: &[u8]) {
     let mut rest = data;
     let places = take(&mut rest);
-    if rest.windows(SECRET.len()).any(|window| window == SECRET) {
+    let has = |text: &[u8]| rest.windows(text.len()).any(|window| window == text);
+    if has(SECRET) || has(&VARIABLE[2..VARIABLE.len() - 1]) {
         return;
     }
     let mut items = rest.split(|&byte| byte == 0);
     let variables: Vec<_> = items.by_ref().take_while(|item| !item.is_empty()).filter_map(variable).collect();
-    let mut args: Vec<Vec<u8>> =
-        [places & 15, places >> 4].map(|place| secret(PLACES[usize::from(place)])).to_vec();
+    let mut args = vec![
+        filled(PLACES[usize::from(places & 15)], SECRET),
+        filled(VARIABLE_PLACES[usize::from(places >> 4)], VARIABLE),
+    ];
     args.extend(items.map(<[u8]>::to_vec));
     let lookup = |name: &[u8]| {
-        let found = variables.iter().find(|variable| variable.0 == name);
+        let secret = (&VARIABLE[2..VARIABLE.len() - 1], SECRET);
+        let found = variables.iter().chain([&secret]).find(|variable| variable.0 == name);
         found.map(|variable| variable.1.to_vec())
     };
     match parse(args.into_iter(), &lookup) {
@@ -62,11 +90,9 @@ pub fn check(data: &[u8]) {
     }
 }
 
-fn secret(place: &[u8]) -> Vec<u8> {
-    match place.iter().position(|&byte| byte == b'%') {
-        Some(at) => [&place[..at], SECRET, &place[at + 1..]].concat(),
-        None => place.to_vec(),
-    }
+/// The place with `text` for each `%`.
+fn filled(place: &[u8], text: &[u8]) -> Vec<u8> {
+    place.split(|&byte| byte == b'%').collect::<Vec<_>>().join(text)
 }
 
 /// One line, printable, bounded, without the secret.
@@ -96,7 +122,7 @@ fn accepted(config: &Config) {
 /// the framing fields with their own hands has them sent as they are.
 fn one_request(bytes: &[u8], config: &Config) {
     let request = strict::request(bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
-    assert_eq!(request.method, config.options.method());
+    assert_eq!(request.method, method(&config.options));
     let data = config.options.data.as_deref();
     assert_eq!(request.body, data.unwrap_or_default());
     let given = |name: &str| {
@@ -122,7 +148,9 @@ fn one_request(bytes: &[u8], config: &Config) {
 
 /// Every line that could be reported.
 fn reports(target: &Target, config: &Config) {
-    let bytes = config.options.expect.clone().unwrap_or_else(|| b"\x1b[2J\r\n\0\xff".to_vec());
+    let written = config.options.expect.as_ref().map(|expect| expect.written.clone());
+    let bytes = written.unwrap_or_else(|| b"\x1b[2J\r\n\0\xff".to_vec());
+    let reply = |timeout| Unhealthy::ReplyLacks(Reply { timeout, got: bytes.clone(), want: bytes.clone() });
     let want = config.options.status.text().to_vec();
     let answer = || Answer::Http(500, bytes.clone());
     let failures = [
@@ -131,8 +159,9 @@ fn reports(target: &Target, config: &Config) {
         Unhealthy::NoSuchName,
         Unhealthy::Response(response::Error::NotHttp(bytes.clone())),
         Unhealthy::Status(answer(), want),
-        Unhealthy::Lacks(answer(), bytes.clone()),
-        Unhealthy::Lacks(Answer::Connected, bytes.clone()),
+        Unhealthy::BodyLacks(answer(), bytes.clone()),
+        reply(None),
+        reply(Some(config.timeout)),
     ];
     let outcomes = failures.map(|failure| Err(Failure::from(failure)));
     let healthy = Ok(Healthy { answer: answer(), elapsed: config.timeout });

@@ -1,0 +1,45 @@
+//! What a whole check is, however it was written.
+
+use std::time::Duration;
+
+use crate::status::StatusSet;
+use crate::target::Target;
+
+/// The whole check, valid and complete.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What to check; at least one.
+    pub targets: Vec<Target>,
+    /// What to ask of each, and what counts as healthy.
+    pub options: Options,
+    /// How long one attempt at all targets may take.
+    pub timeout: Duration,
+    /// How long to keep trying, if at all.
+    pub wait: Option<Duration>,
+    /// Say nothing when healthy.
+    pub quiet: bool,
+}
+
+/// What to ask, and what counts as healthy.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// The accepted status-codes.
+    pub status: StatusSet,
+    /// The text that body or reply must contain.
+    pub expect: Option<Expect>,
+    /// The request method, if one was asked for.
+    pub method: Option<Vec<u8>>,
+    /// Request header fields, as given: `Name: value`.
+    pub headers: Vec<Vec<u8>>,
+    /// The request body, or what is sent on a plain connection.
+    pub data: Option<Vec<u8>>,
+}
+
+/// A text that must come.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Expect {
+    /// The text.
+    pub text: Vec<u8>,
+    /// As it was written, variables and all, to be shown.
+    pub written: Vec<u8>,
+}
