@@ -5,9 +5,10 @@
 //! deadline, so it needs a thread that may outlive the check; and in a static
 //! binary it brings much of the C library along.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use crate::text::{cut, digits, ip, words};
+use crate::target::NAME_MAX;
+use crate::text::{cut, digits, parsed, words};
 
 /// Record type of an IPv4 address (RFC 1035, 3.2.2).
 pub const A: u8 = 1;
@@ -21,12 +22,13 @@ const HEADER: usize = 12;
 const LABEL_MAX: usize = 63;
 
 /// The questions for both kinds of addresses that `name` has, each a whole
-/// message. `None` if the name has an empty or overlong label, so that none
-/// has such a name.
-pub fn questions(name: &[u8], id: u16) -> Option<[Vec<u8>; 2]> {
+/// message; the second has the identifier after `id`. `None` for a name that
+/// DNS cannot hold, so that none has such a name.
+fn questions(name: &[u8], id: u16) -> Option<[Vec<u8>; 2]> {
+    let name = name.strip_suffix(b".").unwrap_or(name);
     let mut labels = Vec::new();
-    for label in name.strip_suffix(b".").unwrap_or(name).split(|&byte| byte == b'.') {
-        if label.is_empty() || label.len() > LABEL_MAX {
+    for label in name.split(|&byte| byte == b'.') {
+        if label.is_empty() || label.len() > LABEL_MAX || name.len() > NAME_MAX {
             return None;
         }
         labels.push(label.len() as u8);
@@ -37,7 +39,7 @@ pub fn questions(name: &[u8], id: u16) -> Option<[Vec<u8>; 2]> {
         let [high, low] = id.to_be_bytes();
         [&[high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], &labels[..], &[0, 0, kind, 0, 1]].concat()
     };
-    Some([question(id, A), question(!id, AAAA)])
+    Some([question(id, A), question(id.wrapping_add(1), AAAA)])
 }
 
 /// What a name server answered.
@@ -45,7 +47,11 @@ pub fn questions(name: &[u8], id: u16) -> Option<[Vec<u8>; 2]> {
 pub enum Answer {
     /// The name's addresses; none where it does not exist or has none.
     Addresses(Vec<IpAddr>),
-    /// It could not tell: SERVFAIL, REFUSED and the like.
+    /// The answer did not fit into the message (RFC 1035, 4.1.1, `TC`).
+    Truncated,
+    /// It does not answer to us.
+    Refused,
+    /// It could not tell: SERVFAIL and the like.
     Failure,
 }
 
@@ -54,21 +60,33 @@ pub enum Answer {
 pub fn answer(message: &[u8], question: &[u8]) -> Option<Answer> {
     const NO_ERROR: u8 = 0;
     const NO_SUCH_NAME: u8 = 3;
+    const REFUSED: u8 = 5;
     let (header, rest) = message.split_at_checked(HEADER)?;
-    let is_response = header[2] & 0x80 != 0;
-    let (asked, mut records) = rest.split_at_checked(question.len() - HEADER)?;
-    if header[..2] != question[..2] || !is_response || !asked.eq_ignore_ascii_case(&question[HEADER..]) {
+    if header[..2] != question[..2] || header[2] & 0x80 == 0 {
         return None;
     }
-    let mut addresses = Vec::new();
-    match header[3] & 15 {
-        NO_ERROR => {}
-        NO_SUCH_NAME => return Some(Answer::Addresses(addresses)),
-        _ => return Some(Answer::Failure),
+    let failure = match header[3] & 15 {
+        NO_ERROR | NO_SUCH_NAME => None,
+        REFUSED => Some(Answer::Refused),
+        _ => Some(Answer::Failure),
+    };
+    // Who refuses may leave the question out, as unbound's access control does.
+    if failure.is_some() && header[4..6] == [0, 0] {
+        return failure;
     }
-    let count = u16::from_be_bytes([header[6], header[7]]);
-    for _ in 0..count {
-        // A truncated message still holds whole records before its end.
+    let (asked, mut records) = rest.split_at_checked(question.len() - HEADER)?;
+    if !asked.eq_ignore_ascii_case(&question[HEADER..]) {
+        return None;
+    }
+    if failure.is_some() {
+        return failure;
+    }
+    if header[2] & 2 != 0 {
+        return Some(Answer::Truncated);
+    }
+    let mut addresses = Vec::new();
+    for _ in 0..u16::from_be_bytes([header[6], header[7]]) {
+        // A record that is cut short ends them; the whole ones before it count.
         let Some((record, rest)) = record(records) else { break };
         records = rest;
         addresses.extend(record);
@@ -106,16 +124,14 @@ fn record(records: &[u8]) -> Option<(Option<IpAddr>, &[u8])> {
 }
 
 /// What resolv.conf(5) says.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Conf<'a> {
-    /// Where to ask, in this order.
-    pub name_servers: Vec<IpAddr>,
-    /// The port at which they listen.
-    pub port: u16,
-    /// Domains that are appended to short names, separated by white space.
-    pub search: &'a [u8],
-    /// A name with fewer dots is a short one.
-    pub ndots: u64,
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Conf {
+    /// Where to ask; `None` for one whose zone is no number, which std cannot ask.
+    pub name_servers: Vec<Option<SocketAddr>>,
+    /// Domains that are appended to a name.
+    pub search: Vec<Vec<u8>>,
+    /// A name with fewer dots is tried with them first; 1 unless it is said.
+    pub ndots: Option<u64>,
 }
 
 /// As many as resolv.conf(5) allows (`MAXNS`).
@@ -124,56 +140,66 @@ const NAME_SERVERS_MAX: usize = 3;
 /// The port of name servers (RFC 1035, 4.2.1).
 const PORT: u16 = 53;
 
-/// Reads a resolv.conf(5). Without a name server in it there is one on this
-/// host, as in the C library.
-pub fn conf(text: &[u8]) -> Conf<'_> {
-    let mut conf = Conf { name_servers: Vec::new(), port: PORT, search: b"", ndots: 1 };
-    for line in lines(text) {
-        let mut words = words(line);
-        let keyword = words.next().unwrap_or_default();
-        match keyword {
-            b"nameserver" if conf.name_servers.len() < NAME_SERVERS_MAX => {
-                conf.name_servers.extend(words.next().and_then(ip));
+impl Conf {
+    /// Takes a line of the file.
+    pub fn line(&mut self, line: &[u8]) {
+        let mut words = words(cut(cut(line, b'#').0, b';').0);
+        match words.next() {
+            Some(b"nameserver") if self.name_servers.len() < NAME_SERVERS_MAX => {
+                self.name_servers.extend(words.next().map(name_server));
             }
-            b"search" | b"domain" => conf.search = &line.trim_ascii_start()[keyword.len()..],
-            b"options" => {
-                for word in words {
-                    if let Some(ndots) = word.strip_prefix(b"ndots:").and_then(digits) {
-                        conf.ndots = ndots;
-                    }
-                }
+            // The last one counts.
+            Some(b"search" | b"domain") => self.search = words.map(<[u8]>::to_vec).collect(),
+            Some(b"options") => {
+                let ndots = words.filter_map(|word| word.strip_prefix(b"ndots:").and_then(digits)).last();
+                self.ndots = ndots.or(self.ndots);
             }
             _ => {}
         }
     }
-    if conf.name_servers.is_empty() {
-        conf.name_servers.push(IpAddr::from([127, 0, 0, 1]));
-    }
-    conf
-}
 
-/// Whether the search domains are tried for `name`.
-pub fn is_short(name: &[u8], conf: &Conf) -> bool {
-    let dots = name.iter().filter(|&&byte| byte == b'.').count() as u64;
-    dots < conf.ndots && !name.ends_with(b".")
-}
-
-/// The addresses that a hosts(5) file has for `name`.
-pub fn hosts(text: &[u8], name: &[u8]) -> Vec<IpAddr> {
-    let mut addresses = Vec::new();
-    for line in lines(text) {
-        let mut words = words(line);
-        let address = words.next();
-        if words.any(|word| word.eq_ignore_ascii_case(name)) {
-            addresses.extend(address.and_then(ip));
+    /// Where to ask. Where the file names nobody there is one on this host, as
+    /// in the C library; `None` where it names only those that cannot be asked.
+    pub fn servers(&self) -> Option<Vec<SocketAddr>> {
+        match &self.name_servers[..] {
+            [] => Some(vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), PORT)]),
+            servers => {
+                Some(servers.iter().flatten().copied().collect()).filter(|known: &Vec<_>| !known.is_empty())
+            }
         }
     }
-    addresses
+
+    /// The questions for all that `name` may stand for, the likeliest first,
+    /// two for each, identified by `id` and the numbers after it. With enough
+    /// dots it is the name itself and then its search domains, else the other
+    /// way round; with a dot at its end it is only itself.
+    pub fn questions(&self, name: &[u8], id: u16) -> Vec<Vec<u8>> {
+        let domains = if name.ends_with(b".") { &[][..] } else { &self.search };
+        let mut candidates: Vec<_> = domains.iter().map(|domain| [name, b".", domain].concat()).collect();
+        let dots = name.iter().filter(|&&byte| byte == b'.').count() as u64;
+        let place = if dots < self.ndots.unwrap_or(1) { candidates.len() } else { 0 };
+        candidates.insert(place, name.to_vec());
+        let mut all = Vec::new();
+        for (candidate, number) in candidates.iter().zip((0..).step_by(2)) {
+            all.extend(questions(candidate, id.wrapping_add(number)).into_iter().flatten());
+        }
+        all
+    }
 }
 
-/// Lines without their comments.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|&byte| byte == b'\n').map(|line| cut(cut(line, b'#').0, b';').0)
+/// A name server's address; one of IPv6 may have a zone, `fe80::1%2`.
+fn name_server(word: &[u8]) -> Option<SocketAddr> {
+    match word.contains(&b'%') {
+        true => parsed(&[b"[", word, b"]:53"].concat()),
+        false => parsed(word).map(|ip| SocketAddr::new(ip, PORT)),
+    }
+}
+
+/// The address on a line of hosts(5), if it is one for `name`.
+pub fn host(line: &[u8], name: &[u8]) -> Option<IpAddr> {
+    let mut words = words(cut(line, b'#').0);
+    let address = words.next()?;
+    words.any(|word| word.eq_ignore_ascii_case(name)).then(|| parsed(address))?
 }
 
 #[cfg(test)]
@@ -198,7 +224,7 @@ mod tests {
     }
 
     fn question(id: u16, name: &[u8], kind: u8) -> Vec<u8> {
-        let [a, aaaa] = questions(name, if kind == A { id } else { !id }).expect("a name");
+        let [a, aaaa] = questions(name, id).expect("a name");
         if kind == A { a } else { aaaa }
     }
 
@@ -206,9 +232,9 @@ mod tests {
 
     #[test]
     fn a_question_to_the_letter() {
-        let want = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03api\x03lan\0\0\x1c\0\x01";
-        assert_eq!(questions(b"api.lan", !0x1234).expect("a name")[1], want);
-        assert_eq!(questions(b"api.lan.", !0x1234).expect("a name")[1], want);
+        let want = b"\x12\x35\x01\0\0\x01\0\0\0\0\0\0\x03api\x03lan\0\0\x1c\0\x01";
+        assert_eq!(questions(b"api.lan", 0x1234).expect("a name")[1], want);
+        assert_eq!(questions(b"api.lan.", 0x1234).expect("a name")[1], want);
     }
 
     #[test]
@@ -239,9 +265,19 @@ mod tests {
         let answered = |code| answer(&message(&question, code, &[]), &question);
         assert_eq!(answered(0), Some(Answer::Addresses(vec![])));
         assert_eq!(answered(3), Some(Answer::Addresses(vec![])));
-        for code in [1, 2, 4, 5] {
+        for code in [1, 2, 4] {
             assert_eq!(answered(code), Some(Answer::Failure), "code {code}");
         }
+        assert_eq!(answered(5), Some(Answer::Refused));
+        let mut bare = message(&question, 5, &[]);
+        bare.truncate(HEADER);
+        bare[4..6].fill(0);
+        assert_eq!(answer(&bare, &question), Some(Answer::Refused), "without the question");
+        bare[3] = 0x80;
+        assert_eq!(answer(&bare, &question), None, "an answer without the question");
+        let mut truncated = message(&question, 0, &[(POINTER, A, &[10, 0, 0, 1])]);
+        truncated[2] |= 2;
+        assert_eq!(answer(&truncated, &question), Some(Answer::Truncated));
     }
 
     #[test]
@@ -266,49 +302,88 @@ mod tests {
                     continue;
                 }
                 Some(Answer::Addresses(addresses)) => addresses,
-                Some(Answer::Failure) => panic!("no failure in it"),
+                Some(other) => panic!("{other:?}"),
             };
             assert_eq!(addresses.len(), (end - question.len()) / 16, "{end} bytes");
         }
     }
 
+    fn conf(text: &str) -> Conf {
+        let mut conf = Conf::default();
+        text.lines().for_each(|line| conf.line(line.as_bytes()));
+        conf
+    }
+
     #[test]
     fn resolv_conf_as_containers_have_it() {
         let docker = conf(
-            b"# made by Docker\nsearch lan  corp.example\nnameserver 127.0.0.11\noptions edns0 ndots:0\n",
+            "# made by Docker\nsearch lan  corp.example\nnameserver 127.0.0.11\noptions edns0 ndots:0\n",
         );
-        assert_eq!(docker.name_servers, [ip("127.0.0.11")]);
-        assert_eq!(words(docker.search).collect::<Vec<_>>(), [&b"lan"[..], b"corp.example"]);
-        assert_eq!(docker.ndots, 0);
+        let at = |text: &str| Some(SocketAddr::new(ip(text), PORT));
+        assert_eq!(docker.name_servers, [at("127.0.0.11")]);
+        assert_eq!(docker.search, [&b"lan"[..], b"corp.example"]);
+        assert_eq!(docker.ndots, Some(0));
 
         let four = conf(
-            b"nameserver ::1\r\nnameserver x\nnameserver 1.1.1.1;c\nnameserver 2.2.2.2\nnameserver 3.3.3.3",
+            "nameserver ::1\r\nnameserver 1.1.1.1;c\n;nameserver x\nnameserver 2.2.2.2\nnameserver 3.3.3.3",
         );
-        let want = [ip("::1"), ip("1.1.1.1"), ip("2.2.2.2")];
-        assert_eq!(four.name_servers, want);
+        assert_eq!(four.name_servers, [at("::1"), at("1.1.1.1"), at("2.2.2.2")]);
 
-        assert_eq!(conf(b"").name_servers, [ip("127.0.0.1")]);
-        assert_eq!(conf(b"options ndots:99999999999").ndots, 99_999_999_999);
-        assert_eq!(conf(b"options ndots:x ndots").ndots, 1);
-        assert_eq!(conf(b"domain a\nsearch b c").search, b" b c");
+        assert_eq!(conf("").servers(), Some(vec![SocketAddr::new(ip("127.0.0.1"), PORT)]));
+        assert_eq!(conf("options ndots:99999999999").ndots, Some(99_999_999_999));
+        assert_eq!(conf("options ndots:2 x\noptions ndots:x ndots").ndots, Some(2));
+        assert_eq!(conf("domain a\nsearch b c").search, [b"b", b"c"]);
+    }
+
+    #[test]
+    fn a_name_server_with_a_zone_is_asked_where_that_is_a_number() {
+        let zone = conf("nameserver fe80::1%2\n").servers().expect("it can be asked");
+        assert!(
+            matches!(zone[..], [SocketAddr::V6(address)] if address.scope_id() == 2 && address.port() == PORT)
+        );
+        assert_eq!(conf("nameserver fe80::1%eth0\n").servers(), None);
+        assert_eq!(
+            conf("nameserver fe80::1%eth0\nnameserver ::1").servers().map(|servers| servers.len()),
+            Some(1)
+        );
     }
 
     #[test]
     fn hosts_of_all_matching_lines() {
-        let text = b"127.0.0.1 localhost\n10.0.0.1\tapi API.lan # x other\n::5 api\nbad api\n10.0.0.2 apis";
-        assert_eq!(hosts(text, b"Api"), [ip("10.0.0.1"), ip("::5")]);
-        assert_eq!(hosts(text, b"api.lan"), [ip("10.0.0.1")]);
-        assert!(hosts(text, b"other").is_empty());
-        assert!(hosts(text, b"10.0.0.1").is_empty());
+        let text = b"127.0.0.1 localhost\n10.0.0.1\tapi API.lan # x other\n::5 api;\n::6 api\nbad api\n10.0.0.2 apis";
+        let hosts = |name: &[u8]| {
+            text.split(|&byte| byte == b'\n').filter_map(|line| host(line, name)).collect::<Vec<_>>()
+        };
+        assert_eq!(hosts(b"Api"), [ip("10.0.0.1"), ip("::6")]);
+        assert_eq!(hosts(b"api.lan"), [ip("10.0.0.1")]);
+        assert_eq!(hosts(b"api;"), [ip("::5")], "only # begins a comment");
+        assert!(hosts(b"other").is_empty());
+        assert!(hosts(b"10.0.0.1").is_empty());
     }
 
     #[test]
-    fn a_short_name_has_fewer_dots_than_ndots_and_does_not_end_in_one() {
-        for (name, ndots, short) in
-            [("x", 1, true), ("x.y", 1, false), ("x.y", 5, true), ("x.", 5, false), ("x", 0, false)]
-        {
-            let conf = Conf { name_servers: vec![], port: 53, search: b"a b.c", ndots };
-            assert_eq!(is_short(name.as_bytes(), &conf), short, "{name} {ndots}");
+    fn candidates_in_the_order_of_resolv_conf() {
+        let long = "x".repeat(63);
+        let overlong = format!("{long}.{long}.{long}.{long}");
+        for (name, ndots, want) in [
+            ("x", 1, &["x.a", "x.b.c", "x"][..]),
+            ("x.y", 1, &["x.y", "x.y.a", "x.y.b.c"]),
+            ("x.y", 5, &["x.y.a", "x.y.b.c", "x.y"]),
+            ("x.", 5, &["x"]),
+            ("x", 0, &["x", "x.a", "x.b.c"]),
+            // With a domain after it there would be more than 253 bytes.
+            (&overlong[..250], 1, &[&overlong[..250], &format!("{}.a", &overlong[..250])]),
+            (&overlong[..253], 1, &[&overlong[..253]]),
+        ] {
+            let conf =
+                Conf { search: vec![b"a".to_vec(), b"b.c".to_vec()], ndots: Some(ndots), ..Conf::default() };
+            let want: Vec<_> = want
+                .iter()
+                .zip((7..).step_by(2))
+                .flat_map(|(name, id)| questions(name.as_bytes(), id))
+                .flatten()
+                .collect();
+            assert_eq!(conf.questions(name.as_bytes(), 7), want, "{name} {ndots}");
         }
     }
 }

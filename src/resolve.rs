@@ -2,140 +2,221 @@
 //! /etc/resolv.conf, all within the deadline.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::io::{self, ErrorKind, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::dns::{self, Answer, Conf};
-use crate::text::words;
 use crate::verdict::{Failure, Phase, Unhealthy, fail, failed, timed_out};
 
-/// How much of a configuration file is read; stops a file without end.
-const FILE_MAX: usize = 256 * 1024;
+/// What is kept of a line: stops a file without line ends.
+const LINE_MAX: usize = 4096;
 
-/// How often each name server is asked.
-const ATTEMPTS: usize = 2;
+/// How long an answer is waited for before its question is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest wait for one name server (resolv.conf(5), `timeout`).
-const ATTEMPT_MAX: Duration = Duration::from_secs(5);
+/// More than a datagram has without EDNS (RFC 1035, 4.2.1).
+const DATAGRAM_MAX: usize = 1024;
 
 /// All addresses of `name`, at least one.
 pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
-    let addresses = dns::hosts(&read("/etc/hosts"), name);
+    let mut addresses = Vec::new();
+    each_line("/etc/hosts", deadline, &mut |line| addresses.extend(dns::host(line, name)));
     if !addresses.is_empty() {
         return Ok(addresses);
     }
-    look_up(name, &dns::conf(&read("/etc/resolv.conf")), deadline)
+    let mut conf = Conf::default();
+    each_line("/etc/resolv.conf", deadline, &mut |line| conf.line(line));
+    look_up(name, &conf, deadline)
 }
 
-/// The start of the file; nothing where there is none, as in an empty image.
-fn read(path: &str) -> Vec<u8> {
-    let mut text = Vec::new();
+/// Hands over each line of a file; none where there is no file, as in an empty
+/// image. The deadline stops a file without end.
+fn each_line(path: &str, deadline: &Deadline, take: &mut dyn FnMut(&[u8])) {
+    let Ok(mut file) = File::open(path) else { return };
+    let mut line = Vec::new();
     let mut piece = [0; 1024];
-    if let Ok(mut file) = File::open(path) {
-        while let Ok(count @ 1..) = file.read(&mut piece)
-            && text.len() < FILE_MAX
-        {
-            text.extend_from_slice(&piece[..count]);
-        }
-    }
-    text
-}
-
-/// Asks for the name in each search domain, if it is a short one, and then for
-/// itself, until there are addresses.
-fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
-    let mut domains = words(if dns::is_short(name, conf) { conf.search } else { b"" });
-    loop {
-        let domain = domains.next();
-        let candidate = match domain {
-            Some(domain) => &[name, b".", domain].concat(),
-            None => name,
-        };
-        let addresses = ask_any(candidate, conf, deadline)?;
-        if !addresses.is_empty() {
-            return Ok(addresses);
-        }
-        if domain.is_none() {
-            return Err(fail(Unhealthy::NoSuchName));
-        }
-    }
-}
-
-/// Asks one name server after the other, and all of them again, until one answers.
-/// Each attempt has an equal share of the time that is left.
-fn ask_any(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
-    // The kernel chooses a random port, and a connected socket hears only its
-    // peer, so the identifier need not be a secret (RFC 5452, 9).
-    let id = deadline.left().unwrap_or_default().subsec_nanos() as u16;
-    let Some(questions) = dns::questions(name, id) else {
-        return Ok(Vec::new());
-    };
-    let mut failure = fail(Unhealthy::NoNameServer);
-    let attempts = conf.name_servers.len() * ATTEMPTS;
-    for (tried, server) in conf.name_servers.iter().cycle().take(attempts).enumerate() {
-        let Some(share) = deadline.share(attempts - tried) else { break };
-        let share = share.min(ATTEMPT_MAX);
-        match ask(SocketAddr::new(*server, conf.port), &questions, &Deadline::after(share)) {
-            Ok(Some(addresses)) => return Ok(addresses),
-            Ok(None) => {}
-            Err(error) => {
-                if let Unhealthy::Failed(_, kind, number) = *error {
-                    failure = fail(Unhealthy::Failed(Phase::Resolve, kind, number));
+    while let (Some(_), Ok(count @ 1..)) = (deadline.left(), file.read(&mut piece)) {
+        for &byte in &piece[..count] {
+            match byte {
+                b'\n' => {
+                    take(&line);
+                    line.clear();
                 }
+                _ if line.len() < LINE_MAX => line.push(byte),
+                _ => {}
             }
         }
     }
-    match deadline.left() {
-        Some(_) => Err(failure),
-        None => Err(timed_out(Phase::Resolve, deadline)),
-    }
+    take(&line);
 }
 
-fn connect(server: SocketAddr) -> io::Result<Connection> {
-    let any = match server {
-        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
-    socket.connect(server)?;
-    Ok(Connection::new(socket))
+/// One question, and what was answered.
+struct Question {
+    message: Vec<u8>,
+    /// The addresses of the first answer; none where there is no such name.
+    addresses: Option<Vec<IpAddr>>,
+    /// The name servers that could not tell, and what the last one said.
+    failed: Vec<SocketAddr>,
+    failure: Option<Unhealthy>,
 }
 
-/// Asks one name server both questions at the same time; `None` if it does not
-/// answer until `share` ends, or cannot tell. Addresses of one kind are
-/// enough: some servers do not answer for the other.
-fn ask(
-    server: SocketAddr,
-    questions: &[Vec<u8>; 2],
-    share: &Deadline,
-) -> Result<Option<Vec<IpAddr>>, Failure> {
-    let mut server = connect(server).map_err(|error| failed(Phase::Resolve, &error))?;
-    for question in questions {
-        server.send(question, share)?;
+impl Question {
+    /// Whether an answer may still come.
+    fn is_open(&self, servers: &[SocketAddr]) -> bool {
+        self.addresses.is_none() && self.failed.len() < servers.len()
     }
-    let mut answers = [None, None];
-    while answers.iter().any(Option::is_none) {
-        let message = match server.receive(share) {
-            Ok(message) => message,
-            Err(failure) if matches!(*failure, Unhealthy::TimedOut(..)) => break,
-            Err(failure) => return Err(failure),
+
+    /// Takes a message, if it is an answer to this question. What did not fit
+    /// into a datagram is asked for again over TCP (RFC 7766).
+    fn take(&mut self, message: &[u8], server: SocketAddr, until: &Deadline) {
+        let answer = match dns::answer(message, &self.message) {
+            Some(Answer::Truncated) => ask_over_tcp(server, &self.message, until).unwrap_or(Answer::Failure),
+            Some(answer) => answer,
+            None => return,
         };
-        for (answer, question) in answers.iter_mut().zip(questions) {
-            *answer = dns::answer(message, question).or(answer.take());
+        self.failure = match answer {
+            Answer::Addresses(addresses) => {
+                self.addresses = Some(addresses);
+                return;
+            }
+            Answer::Refused => Some(Unhealthy::NameServerRefuses),
+            Answer::Failure | Answer::Truncated => Some(Unhealthy::NameServerFails),
+        };
+        if !self.failed.contains(&server) {
+            self.failed.push(server);
         }
     }
-    let mut addresses = Vec::new();
-    let mut whole = true;
-    for answer in answers {
-        match answer {
-            Some(Answer::Addresses(more)) => addresses.extend(more),
-            _ => whole = false,
+}
+
+/// Asks all name servers at once for everything that the name may stand for,
+/// and again each second. The first candidate that has addresses wins, as in
+/// the C library; those before it are waited for in the first half of the time,
+/// so that one name server's silence does not take all of it.
+fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
+    let mut servers = conf.servers().ok_or_else(|| fail(Unhealthy::NoNameServer))?;
+    let socket = open(&mut servers).map_err(|error| failed(Phase::Resolve, &error))?;
+    let left = deadline.left().unwrap_or_default();
+    // The kernel chooses a random port, and only name servers are heard, so the
+    // identifier need not be a secret (RFC 5452, 9).
+    let mut questions = Vec::new();
+    for message in conf.questions(name, left.subsec_nanos() as u16) {
+        questions.push(Question { message, addresses: None, failed: Vec::new(), failure: None });
+    }
+    let patience = Deadline::after(left / 2);
+    let mut again = Deadline::after(Duration::ZERO);
+    loop {
+        if let Some(addresses) = found(&questions, &servers, patience.left().is_some()) {
+            return Ok(addresses);
+        }
+        if !questions.iter().any(|question| question.is_open(&servers)) {
+            let failure = questions.into_iter().find_map(|question| question.failure);
+            return Err(fail(failure.unwrap_or(Unhealthy::NoSuchName)));
+        }
+        if deadline.left().is_none() {
+            return Err(timed_out(Phase::Resolve, deadline));
+        }
+        if again.left().is_none() {
+            again = Deadline::after(PAUSE);
+            send(&socket, &questions, &servers).map_err(|error| failed(Phase::Resolve, &error))?;
+        }
+        let until = if patience.left().is_some() { patience } else { *deadline };
+        let received = receive(&socket, &servers, &until.or_sooner(again));
+        let Some((server, message)) = received.map_err(|error| failed(Phase::Resolve, &error))? else {
+            continue;
+        };
+        for question in questions.iter_mut().filter(|question| question.is_open(&servers)) {
+            question.take(&message, server, &until);
         }
     }
-    Ok(Some(addresses).filter(|addresses| whole || !addresses.is_empty()))
+}
+
+/// The addresses of the first candidate that has some. The ones before it, and
+/// the answer for its other family, are waited for with `patience`.
+fn found(questions: &[Question], servers: &[SocketAddr], patience: bool) -> Option<Vec<IpAddr>> {
+    for families in questions.chunks(2) {
+        if patience && families.iter().any(|question| question.is_open(servers)) {
+            return None;
+        }
+        let addresses: Vec<_> =
+            families.iter().filter_map(|question| question.addresses.clone()).flatten().collect();
+        if !addresses.is_empty() {
+            return Some(addresses);
+        }
+    }
+    None
+}
+
+/// A socket for all name servers. One of IPv6 reaches both families (RFC 3493,
+/// 3.7); where the host lacks it, those of IPv4 are left.
+fn open(servers: &mut Vec<SocketAddr>) -> io::Result<UdpSocket> {
+    let six = servers.iter().any(SocketAddr::is_ipv6).then(|| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)));
+    let socket = if let Some(Ok(socket)) = six {
+        for server in &mut *servers {
+            if let IpAddr::V4(ip) = server.ip() {
+                server.set_ip(ip.to_ipv6_mapped().into());
+            }
+        }
+        socket
+    } else {
+        servers.retain(SocketAddr::is_ipv4);
+        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?
+    };
+    // Only a connected socket is told that nobody listens there.
+    if let [server] = servers[..] {
+        socket.connect(server)?;
+    }
+    Ok(socket)
+}
+
+/// Sends what is not answered; an error where no name server can be reached.
+fn send(socket: &UdpSocket, questions: &[Question], servers: &[SocketAddr]) -> io::Result<()> {
+    let mut errors = Vec::new();
+    for server in servers {
+        let mut open = questions.iter().filter(|question| question.is_open(servers));
+        errors.extend(open.find_map(|question| socket.send_to(&question.message, server).err()));
+    }
+    if errors.len() < servers.len() { Ok(()) } else { errors.pop().map_or(Ok(()), Err) }
+}
+
+/// The next message of a name server, if one comes `until` then.
+fn receive(
+    socket: &UdpSocket,
+    servers: &[SocketAddr],
+    until: &Deadline,
+) -> io::Result<Option<(SocketAddr, Vec<u8>)>> {
+    let Some(timeout) = until.socket_timeout() else { return Ok(None) };
+    let mut datagram = [0; DATAGRAM_MAX];
+    socket.set_read_timeout(Some(timeout))?;
+    match socket.recv_from(&mut datagram) {
+        Ok((length, peer)) => {
+            let is_peer = |server: &&SocketAddr| (server.ip(), server.port()) == (peer.ip(), peer.port());
+            Ok(servers.iter().find(is_peer).map(|server| (*server, datagram[..length].to_vec())))
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks over TCP: each way, a message follows its length (RFC 1035, 4.2.2).
+/// `None` where that fails.
+fn ask_over_tcp(server: SocketAddr, question: &[u8], until: &Deadline) -> Option<Answer> {
+    let mut connection = Connection::new(TcpStream::connect_timeout(&server, until.left()?).ok()?);
+    connection.send(&[&(question.len() as u16).to_be_bytes(), question].concat(), until).ok()?;
+    let mut received = Vec::new();
+    loop {
+        if let Some((length, message)) = received.split_first_chunk()
+            && let Some(message) = message.get(..u16::from_be_bytes(*length).into())
+        {
+            return dns::answer(message, question);
+        }
+        match connection.receive(until).ok()? {
+            [] => return None,
+            piece => received.extend_from_slice(piece),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -161,28 +242,15 @@ mod tests {
         });
     }
 
-    /// Name servers on loopback, one address for each of `replies`, and the
-    /// same free port.
-    fn servers(replies: &[(usize, Reply)]) -> Conf<'static> {
-        let addresses = (1..).map(|last| IpAddr::from([127, 0, 0, last]));
-        loop {
-            let mut conf = Conf { name_servers: Vec::new(), port: 0, search: b"a b", ndots: 1 };
-            let mut sockets = Vec::new();
-            for (address, _) in addresses.clone().zip(replies) {
-                // Another test may have taken the port in between.
-                let Ok(socket) = UdpSocket::bind((address, conf.port)) else { break };
-                conf.port = socket.local_addr().expect("an address").port();
-                conf.name_servers.push(address);
-                sockets.push(socket);
-            }
-            if sockets.len() == replies.len() {
-                sockets
-                    .into_iter()
-                    .zip(replies)
-                    .for_each(|(socket, (count, reply))| serve(socket, *count, *reply));
-                return conf;
-            }
+    /// Name servers on loopback, one for each of `replies`.
+    fn servers(replies: &[(usize, Reply)]) -> Conf {
+        let mut conf = Conf { search: vec![b"a".to_vec(), b"b".to_vec()], ..Conf::default() };
+        for (count, reply) in replies {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+            conf.name_servers.push(socket.local_addr().ok());
+            serve(socket, *count, *reply);
         }
+        conf
     }
 
     fn silent(_: &[u8]) -> Option<Vec<u8>> {
@@ -233,20 +301,42 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
     const FOUND: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))];
 
-    #[test]
-    fn the_first_search_domain_that_has_the_name_wins() {
-        assert_eq!(asked(&servers(&[(4, knows_one_name)]), LONG).expect("found"), FOUND);
+    /// An answer that names code and flags, and no question.
+    fn refuses(question: &[u8]) -> Option<Vec<u8>> {
+        Some([&question[..2], &[0x81, 0x85, 0, 0, 0, 0, 0, 0, 0, 0]].concat())
+    }
+
+    fn nothing(question: &[u8]) -> Option<Vec<u8>> {
+        let mut message = question.to_vec();
+        message[2..4].copy_from_slice(&[0x81, 0x83]);
+        Some(message)
     }
 
     #[test]
-    fn a_silent_and_a_failing_name_server_do_not_hide_a_live_one() {
-        let conf = servers(&[(9, silent), (9, fails), (2, answers)]);
-        assert_eq!(asked(&conf, Duration::from_secs(2)).expect("found"), FOUND);
+    fn the_first_search_domain_that_has_the_name_wins() {
+        assert_eq!(asked(&servers(&[(9, knows_one_name)]), LONG).expect("found"), FOUND);
+    }
+
+    #[test]
+    fn a_silent_a_failing_and_a_refusing_name_server_do_not_hide_a_live_one() {
+        let conf = servers(&[(9, silent), (9, fails), (9, refuses), (9, answers)]);
+        assert_eq!(asked(&conf, LONG).expect("found"), FOUND);
+    }
+
+    #[test]
+    fn an_answer_counts_whenever_it_comes() {
+        fn late(question: &[u8]) -> Option<Vec<u8>> {
+            thread::sleep(Duration::from_millis(400));
+            answers(question)
+        }
+        let mut conf = servers(&[(9, late), (9, silent)]);
+        conf.search.clear();
+        assert_eq!(asked(&conf, LONG).expect("found"), FOUND);
     }
 
     #[test]
     fn addresses_of_one_kind_are_enough() {
-        assert_eq!(asked(&servers(&[(2, answers_only_a)]), Duration::from_secs(1)).expect("found"), FOUND);
+        assert_eq!(asked(&servers(&[(99, answers_only_a)]), Duration::from_secs(2)).expect("found"), FOUND);
     }
 
     #[test]
@@ -254,36 +344,103 @@ mod tests {
         fn deaf_at_first(question: &[u8]) -> Option<Vec<u8>> {
             use std::sync::atomic::{AtomicUsize, Ordering};
             static ASKED: AtomicUsize = AtomicUsize::new(0);
-            answers(question).filter(|_| ASKED.fetch_add(1, Ordering::Relaxed) >= 2)
+            answers(question).filter(|_| ASKED.fetch_add(1, Ordering::Relaxed) >= 6)
         }
-        assert_eq!(asked(&servers(&[(4, deaf_at_first)]), Duration::from_secs(1)).expect("found"), FOUND);
+        assert_eq!(asked(&servers(&[(99, deaf_at_first)]), LONG).expect("found"), FOUND);
+    }
+
+    #[test]
+    fn failure_and_silence_in_one_search_domain_do_not_end_the_look_up() {
+        fn in_domain_a(question: &[u8], reply: Reply) -> Option<Vec<u8>> {
+            if &question[12..17] == b"\x01x\x01a\0" { reply(question) } else { knows_one_name(question) }
+        }
+        let cases: [Reply; 3] = [
+            |question| in_domain_a(question, silent),
+            |question| in_domain_a(question, fails),
+            |question| in_domain_a(question, refuses),
+        ];
+        for reply in cases {
+            assert_eq!(asked(&servers(&[(99, reply)]), Duration::from_secs(4)).expect("found"), FOUND);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_reported_where_nothing_was_found() {
+        fn fails_in_a(question: &[u8]) -> Option<Vec<u8>> {
+            if &question[12..17] == b"\x01x\x01a\0" { fails(question) } else { nothing(question) }
+        }
+        assert_eq!(failure(&servers(&[(9, fails_in_a)]), LONG), "resolve: the name server cannot tell");
+    }
+
+    #[test]
+    fn a_truncated_answer_is_asked_for_again_over_tcp() {
+        fn truncated(question: &[u8]) -> Option<Vec<u8>> {
+            let mut message = question.to_vec();
+            message[2..4].copy_from_slice(&[0x83, 0x80]);
+            Some(message)
+        }
+        // The same port for both: chosen by one, and free for the other but for bad luck.
+        let (listener, socket) = (0..100)
+            .find_map(|_| {
+                let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+                let socket = UdpSocket::bind(listener.local_addr().expect("an address")).ok()?;
+                Some((listener, socket))
+            })
+            .expect("a port");
+        let conf = Conf { name_servers: vec![socket.local_addr().ok()], ..Conf::default() };
+        serve(socket, 9, truncated);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut length = [0; 2];
+                stream.read_exact(&mut length).expect("a length");
+                let mut question = vec![0; u16::from_be_bytes(length).into()];
+                stream.read_exact(&mut question).expect("a question");
+                let answer = answers(&question).expect("an answer");
+                let length = (answer.len() as u16).to_be_bytes();
+                // In two pieces, the first of which ends within the length.
+                use std::io::Write;
+                stream.write_all(&length[..1]).expect("sent");
+                stream.write_all(&[&length[1..], &answer].concat()).expect("sent");
+            }
+        });
+        assert_eq!(asked(&conf, LONG).expect("found"), FOUND);
     }
 
     #[test]
     fn a_silent_name_server_is_a_timeout_in_the_resolve_phase() {
         let timeout = Duration::from_millis(200);
-        assert_eq!(failure(&servers(&[(9, silent)]), timeout), "resolve: timed out after 200ms");
+        assert_eq!(failure(&servers(&[(99, silent)]), timeout), "resolve: timed out after 200ms");
     }
 
     #[test]
     fn failures_have_their_words() {
-        let mut nobody_there = servers(&[(0, silent)]);
-        nobody_there.name_servers = vec![IpAddr::from([127, 0, 0, 2])];
+        let nobody = "127.0.0.99:53".parse().ok();
+        let nobody_there = Conf { name_servers: vec![nobody], ..Conf::default() };
+        let zone = Conf { name_servers: vec![None], ..Conf::default() };
         for (conf, words) in [
-            (servers(&[(9, fails)]), "resolve: the name servers do not answer, or cannot tell"),
+            (servers(&[(9, fails)]), "resolve: the name server cannot tell"),
+            (servers(&[(9, refuses)]), "resolve: the name server refuses"),
+            (servers(&[(9, nothing)]), "resolve: no such name"),
             (nobody_there, "resolve: connection refused"),
+            (zone, "resolve: a name server's zone wants a number, as in fe80::1%2"),
         ] {
             assert_eq!(failure(&conf, LONG), words);
         }
     }
 
     #[test]
-    fn a_name_that_nobody_has() {
-        fn nothing(question: &[u8]) -> Option<Vec<u8>> {
-            let mut message = question.to_vec();
-            message[2..4].copy_from_slice(&[0x81, 0x83]);
-            Some(message)
-        }
-        assert_eq!(failure(&servers(&[(6, nothing)]), LONG), "resolve: no such name");
+    fn a_file_is_read_to_its_end_whatever_its_length() {
+        let path = std::env::temp_dir().join(format!("probe-lines-{}", std::process::id()));
+        let long_line = [b'x'; 2 * LINE_MAX];
+        let text = [&long_line[..], b"\n", &b"0.0.0.0 blocked\n".repeat(40_000), b"10.0.0.1 x"].concat();
+        std::fs::write(&path, text).expect("written");
+        let (mut count, mut longest, mut found) = (0, 0, Vec::new());
+        each_line(path.to_str().expect("UTF-8"), &Deadline::after(LONG), &mut |line| {
+            count += 1;
+            longest = longest.max(line.len());
+            found.extend(dns::host(line, b"x"));
+        });
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!((count, longest, &found[..]), (40_002, LINE_MAX, &FOUND[..]));
     }
 }

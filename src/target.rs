@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::expand::{self, Expanded};
 use crate::print::{Print, push, push_escaped, push_number};
-use crate::text::{cut, digits, ip};
+use crate::text::{cut, digits, parsed};
 
 /// A target: where to connect, and what to ask there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,7 +262,7 @@ fn host_and_port(text: &[u8]) -> Result<(&[u8], Option<u16>), Error> {
 
 fn parse_host(text: &[u8]) -> Result<Host, Error> {
     if let [b'[', address @ ..] = text {
-        return match ip(address.strip_suffix(b"]").unwrap_or(address)) {
+        return match parsed(address.strip_suffix(b"]").unwrap_or(address)) {
             Some(address @ IpAddr::V6(_)) => Ok(literal(address)),
             _ => Err(Error::Ipv6),
         };
@@ -274,7 +274,7 @@ fn parse_host(text: &[u8]) -> Result<Host, Error> {
     }
     if text.split(|&byte| byte == b'.').all(is_number) {
         // "8090" and "127.1" are addresses to inet_aton(3), and typing errors to people.
-        return ip(text).map(literal).ok_or(Error::Number);
+        return parsed(text).map(literal).ok_or(Error::Number);
     }
     let name = text.strip_suffix(b".").unwrap_or(text);
     match name.rsplit(|&byte| byte == b'.').next() {

@@ -61,7 +61,11 @@ pub enum Unhealthy {
     Failed(Phase, io::ErrorKind, i32),
     /// The name does not exist, or has no address.
     NoSuchName,
-    /// The name servers answer, but not with an answer.
+    /// The name servers do not answer to us.
+    NameServerRefuses,
+    /// The name servers answer, but cannot tell.
+    NameServerFails,
+    /// /etc/resolv.conf has only name servers with a zone that is no number.
     NoNameServer,
     /// The answer is no whole HTTP response.
     Response(response::Error),
@@ -194,7 +198,11 @@ impl Print for Unhealthy {
                 push_os_error(out, *kind, *number);
             }
             Unhealthy::NoSuchName => push(out, "resolve: no such name"),
-            Unhealthy::NoNameServer => push(out, "resolve: the name servers do not answer, or cannot tell"),
+            Unhealthy::NameServerRefuses => push(out, "resolve: the name server refuses"),
+            Unhealthy::NameServerFails => push(out, "resolve: the name server cannot tell"),
+            Unhealthy::NoNameServer => {
+                push(out, "resolve: a name server's zone wants a number, as in fe80::1%2")
+            }
             Unhealthy::Response(error) => {
                 if !matches!(error, response::Error::NotHttp(_)) {
                     Phase::Receive.print(out);

@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use scratch_probe::dns::{A, AAAA, Answer, answer, conf, hosts, is_short, questions};
+use scratch_probe::dns::{A, AAAA, Answer, Conf, answer, host};
 
 use super::take;
 
@@ -19,7 +19,7 @@ pub fn check(data: &[u8]) {
         1 => resolv_conf(name, rest),
         2 => hosts_file(name, rest),
         _ => {
-            for question in questions(name, 1).into_iter().flatten() {
+            for question in Conf::default().questions(name, 1) {
                 let _ = answer(rest, &question);
             }
         }
@@ -30,10 +30,10 @@ pub fn check(data: &[u8]) {
 /// `kind` says otherwise; the flags, the number of records and these are `rest`.
 fn answers(name: &[u8], kind: u8, rest: &[u8]) {
     let id = u16::from(kind) << 8 | 7;
-    let Some([a, aaaa]) = questions(name, id) else {
+    let [a, aaaa] = &Conf::default().questions(name, id)[..] else {
         let bare = name.strip_suffix(b".").unwrap_or(name);
         let bad = |label: &[u8]| label.is_empty() || label.len() > 63;
-        assert!(bare.split(|&byte| byte == b'.').any(bad), "a good name is refused");
+        assert!(bare.len() > 253 || bare.split(|&byte| byte == b'.').any(bad), "a good name is refused");
         return;
     };
     assert!(a.ends_with(&[0, 0, A, 0, 1]) && aaaa.ends_with(&[0, 0, AAAA, 0, 1]));
@@ -50,17 +50,21 @@ fn answers(name: &[u8], kind: u8, rest: &[u8]) {
 
     let count = usize::from(u16::from_be_bytes([high, low]));
     let want = match flags & 15 {
-        0 => Answer::Addresses(model(rest, count)),
-        3 => Answer::Addresses(Vec::new()),
+        0 | 3 => Answer::Addresses(model(rest, count)),
+        5 => Answer::Refused,
         _ => Answer::Failure,
     };
-    assert_eq!(answer(&message, &question), Some(want));
+    let fails = !matches!(want, Answer::Addresses(_));
+    assert_eq!(answer(&message, question).as_ref(), Some(&want));
+    let mut truncated = message.clone();
+    truncated[2] |= 2;
+    assert_eq!(answer(&truncated, question), Some(if fails { want } else { Answer::Truncated }));
     for (place, bit) in [(0, 1), (1, 1), (2, 0x80), (12, 1), (question.len() - 3, 29)] {
         let mut other = message.clone();
         other[place] ^= bit;
-        assert_eq!(answer(&other, &question), None, "byte {place} is of another exchange");
+        assert_eq!(answer(&other, question), None, "byte {place} is of another exchange");
     }
-    assert_eq!(answer(&message[..question.len() - 1], &question), None);
+    assert_eq!(answer(&message[..question.len() - 1], question), None);
 }
 
 /// The addresses of the whole ones of the first `count` records.
@@ -97,23 +101,33 @@ fn model(message: &[u8], count: usize) -> Vec<IpAddr> {
 }
 
 fn resolv_conf(name: &[u8], text: &[u8]) {
-    let conf = conf(text);
-    assert!((1..=3).contains(&conf.name_servers.len()));
-    assert_eq!(conf.port, 53);
-    let holds = |part: &[u8]| part.is_empty() || text.windows(part.len()).any(|window| window == part);
-    assert!(holds(conf.search));
-    assert!(!conf.search.contains(&b'\n'));
-    let dots = name.split(|&byte| byte == b'.').count() as u64 - 1;
-    assert_eq!(is_short(name, &conf), dots < conf.ndots && name.last() != Some(&b'.'));
+    let mut conf = Conf::default();
+    text.split(|&byte| byte == b'\n').for_each(|line| conf.line(line));
+    assert!(conf.name_servers.len() <= 3);
+    let servers = conf.servers();
+    assert_eq!(
+        servers.is_none(),
+        !conf.name_servers.is_empty() && conf.name_servers.iter().all(Option::is_none)
+    );
+    assert!(servers.into_iter().flatten().all(|server| server.port() == 53));
+    let holds = |part: &Vec<u8>| text.windows(part.len()).any(|window| window == part);
+    assert!(conf.search.iter().all(|domain| !domain.is_empty() && holds(domain)));
+    let questions = conf.questions(name, 0);
+    assert!(questions.len().is_multiple_of(2) && questions.len() <= 2 * (conf.search.len() + 1));
+    // The name itself is the first candidate or the last one.
+    if let [alone, _] = &Conf::default().questions(name, 0)[..] {
+        let same = |other: Option<&Vec<u8>>| other.is_some_and(|other| other[2..] == alone[2..]);
+        assert!(same(questions.first()) || same(questions.iter().nth_back(1)));
+    }
 }
 
 /// Line by line with std's own text functions.
 fn hosts_file(name: &[u8], text: &[u8]) {
-    let addresses = hosts(text, name);
+    let addresses: Vec<_> = text.split(|&byte| byte == b'\n').filter_map(|line| host(line, name)).collect();
     let (Ok(text), Ok(name)) = (str::from_utf8(text), str::from_utf8(name)) else { return };
     let mut want: Vec<IpAddr> = Vec::new();
     for line in text.split('\n') {
-        let line = line.split(['#', ';']).next().unwrap_or_default();
+        let line = line.split('#').next().unwrap_or_default();
         let mut words = line.split_ascii_whitespace();
         let address: Option<IpAddr> = words.next().and_then(|word| word.parse().ok());
         if words.any(|word| word.eq_ignore_ascii_case(name)) {

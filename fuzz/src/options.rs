@@ -157,6 +157,7 @@ fn reports(target: &Target, config: &Config) {
         Unhealthy::TimedOut(Phase::Resolve, config.timeout),
         Unhealthy::Failed(Phase::Connect, std::io::ErrorKind::Other, 111),
         Unhealthy::NoSuchName,
+        Unhealthy::NoNameServer,
         Unhealthy::Response(response::Error::NotHttp(bytes.clone())),
         Unhealthy::Status(answer(), want),
         Unhealthy::BodyLacks(answer(), bytes.clone()),
