@@ -29,5 +29,6 @@ pub mod search;
 pub mod status;
 pub mod target;
 pub mod text;
+pub mod tls;
 pub mod unix;
 pub mod verdict;
