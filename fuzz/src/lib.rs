@@ -8,18 +8,20 @@ pub mod options;
 pub mod response;
 pub mod strict;
 pub mod target;
+pub mod tls;
 
 /// Takes an input, and panics if something does not hold for it.
 pub type Oracle = fn(&[u8]);
 
 /// Every target with the name of its folder in the corpus.
-pub const TARGETS: [(&str, Oracle); 6] = [
+pub const TARGETS: [(&str, Oracle); 7] = [
     ("target", target::check),
     ("expand", expand::check),
     ("options", options::check),
     ("response", response::check),
     ("body", body::check),
     ("dns", dns::check),
+    ("tls", tls::check),
 ];
 
 /// Takes the first byte off; zero if there is none.

@@ -1,0 +1,242 @@
+//! The ClientHello, taken apart; and the reader of its answer, which says after
+//! every byte what a second implementation says, which takes one at a time.
+//!
+//! Input: flags, seed, the stream. Flags: 1 takes the stream for a server's name,
+//! 2 puts it into records of the seed's sizes, 4 repeats it until the cap is passed.
+
+use scratch_probe::print::Print;
+use scratch_probe::tls::{ANSWER_MAX, Error, client_hello, end, read};
+
+use super::{Numbers, assert_printable, take};
+
+pub fn check(data: &[u8]) {
+    let mut stream = data;
+    let [flags, seed] = [(); 2].map(|()| take(&mut stream));
+    if flags & 1 != 0 {
+        return hello(stream);
+    }
+    let mut stream = stream.to_vec();
+    let mut numbers = Numbers::new(seed);
+    if flags & 2 != 0 {
+        stream = in_records(&stream, &mut numbers);
+    }
+    if flags & 4 != 0 && !stream.is_empty() {
+        stream = stream.repeat(ANSWER_MAX / stream.len() + 2);
+    }
+    let mut model = Model::default();
+    let mut next = 0;
+    for count in 0..=stream.len() {
+        if count > 0 {
+            model.byte(stream[count - 1]);
+        }
+        // Every prefix of a short stream, some of a long one.
+        if count == next || count + 2 > stream.len() || (ANSWER_MAX - 1..ANSWER_MAX + 2).contains(&count) {
+            next = count + 1 + if stream.len() < 2048 { 0 } else { numbers.below(1024) };
+            assert_eq!(outcome(&stream[..count]), model.verdict, "after {count} bytes");
+        }
+    }
+}
+
+fn in_records(message: &[u8], numbers: &mut Numbers) -> Vec<u8> {
+    let mut stream = Vec::new();
+    let mut rest = message;
+    while !rest.is_empty() {
+        let (data, after) = rest.split_at(rest.len().min(1 + numbers.below(300)));
+        stream.extend_from_slice(&[22, 3, 3, (data.len() >> 8) as u8, data.len() as u8]);
+        stream.extend_from_slice(data);
+        rest = after;
+    }
+    stream
+}
+
+/// An error without the bytes that came, which depend on the cuts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    NotTls,
+    Alert(u8),
+    RecordTooLong,
+    HelloTooLong,
+    Hello,
+    Version(u8),
+}
+
+type Verdict = Option<Result<u8, Kind>>;
+
+fn outcome(answer: &[u8]) -> Verdict {
+    let error = match read(answer) {
+        Ok(version) => return version.map(Ok),
+        Err(error) => error,
+    };
+    assert_printable(&error.printed(), 256);
+    assert_eq!(end(answer) == Error::Empty, answer.is_empty());
+    Some(Err(match error {
+        Error::NotTls(_) => Kind::NotTls,
+        Error::Alert(description) => Kind::Alert(description),
+        Error::RecordTooLong => Kind::RecordTooLong,
+        Error::HelloTooLong => Kind::HelloTooLong,
+        Error::Hello => Kind::Hello,
+        Error::Version(minor) => Kind::Version(minor),
+        Error::Empty | Error::CutOff => unreachable!("only an end is one"),
+    }))
+}
+
+/// Takes one byte at a time, and keeps its verdict once it has one.
+#[derive(Default)]
+struct Model {
+    count: usize,
+    /// A record's header, as far as it has come.
+    header: Vec<u8>,
+    /// How much of its fragment is still to come.
+    left: usize,
+    /// The alert of this record, as far as it has come, if it is one.
+    alert: Option<Vec<u8>>,
+    message: Vec<u8>,
+    verdict: Verdict,
+}
+
+impl Model {
+    fn byte(&mut self, byte: u8) {
+        self.count += 1;
+        if self.verdict.is_none() {
+            self.verdict = if self.left == 0 { self.header(byte) } else { self.fragment(byte) };
+        }
+        if self.verdict.is_none() && self.count == ANSWER_MAX {
+            self.verdict = Some(Err(Kind::HelloTooLong));
+        }
+    }
+
+    fn header(&mut self, byte: u8) -> Verdict {
+        self.header.push(byte);
+        let good = match self.header.len() {
+            1 => byte == 21 || byte == 22,
+            2 => byte == 3,
+            3 => byte < 5,
+            4 => true,
+            _ => {
+                self.left = usize::from(self.header[3]) * 256 + usize::from(byte);
+                if self.left > 16384 {
+                    return Some(Err(Kind::RecordTooLong));
+                }
+                let alert = self.header[0] == 21;
+                self.header.clear();
+                self.alert = alert.then(Vec::new);
+                if alert { self.left == 2 } else { self.left > 0 }
+            }
+        };
+        if good { None } else { Some(Err(Kind::NotTls)) }
+    }
+
+    fn fragment(&mut self, byte: u8) -> Verdict {
+        self.left -= 1;
+        if let Some(alert) = &mut self.alert {
+            alert.push(byte);
+            return match alert[..] {
+                [_] | [1, 112] => None,
+                _ => Some(Err(Kind::Alert(byte))),
+            };
+        }
+        self.message.push(byte);
+        let message = &self.message[..];
+        if message[0] != 2 {
+            return Some(Err(Kind::Hello));
+        }
+        if message.len() < 4 {
+            return None;
+        }
+        let length = message[1..4].iter().fold(0, |length, &byte| length << 8 | usize::from(byte));
+        if length > ANSWER_MAX {
+            return Some(Err(Kind::HelloTooLong));
+        }
+        (message.len() == 4 + length).then(|| match version(Bytes(&message[4..])) {
+            Some([3, minor @ (3 | 4)]) => Ok(minor),
+            Some([3, minor @ (0..=2)]) => Err(Kind::Version(minor)),
+            _ => Err(Kind::Hello),
+        })
+    }
+}
+
+/// Bytes that are taken from the front.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let taken = self.0.get(..count)?;
+        self.0 = &self.0[count..];
+        Some(taken)
+    }
+
+    /// As much as a length of so many bytes before it says.
+    fn vector(&mut self, width: usize) -> Option<Bytes<'a>> {
+        let length = self.take(width)?.iter().fold(0, |length, &byte| length * 256 + usize::from(byte));
+        self.take(length).map(Bytes)
+    }
+}
+
+fn version(mut hello: Bytes) -> Option<[u8; 2]> {
+    let mut version: [u8; 2] = hello.take(34)?[..2].try_into().ok()?;
+    if hello.vector(1)?.0.len() > 32 {
+        return None;
+    }
+    hello.take(3)?;
+    if !hello.0.is_empty() {
+        let mut extensions = hello.vector(2)?;
+        while !extensions.0.is_empty() {
+            let supported_versions = extensions.take(2)? == b"\0\x2b";
+            let data = extensions.vector(2)?.0;
+            if supported_versions {
+                version = data.try_into().ok()?;
+            }
+        }
+    }
+    hello.0.is_empty().then_some(version)
+}
+
+/// A ClientHello in which every length is right and nothing is left over.
+fn hello(name: &[u8]) {
+    let name = &name[..name.len().min(253)];
+    for server_name in [None, Some(name)] {
+        let stream = client_hello(server_name);
+        assert_eq!(outcome(&stream), Some(Err(Kind::Hello)), "an echo is no answer");
+        let sent = server_name.map(|name| name.strip_suffix(b".").unwrap_or(name));
+        assert_eq!(names(&stream), Some(sent.into_iter().collect()), "{stream:?}");
+    }
+}
+
+/// The names in a ClientHello, if it parses.
+fn names(stream: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut stream = Bytes(stream);
+    let mut names = Vec::new();
+    assert_eq!(stream.take(3)?, [22, 3, 1]);
+    let mut record = stream.vector(2)?;
+    assert_eq!(record.take(1)?, [1]);
+    let mut hello = record.vector(3)?;
+    assert_eq!(hello.take(2)?, [3, 3]);
+    hello.take(32)?;
+    assert_eq!(hello.vector(1)?.0, b"", "a session");
+    assert_eq!(hello.vector(2)?.0.len() % 2, 0, "cipher suites");
+    assert_eq!(hello.vector(1)?.0, [0], "compression methods");
+    let mut extensions = hello.vector(2)?;
+    while !extensions.0.is_empty() {
+        let kind = extensions.take(2)?;
+        let mut data = extensions.vector(2)?;
+        let mut list = match kind {
+            [0, 23] => Bytes(b""),
+            [0, 43] => data.vector(1)?,
+            _ => data.vector(2)?,
+        };
+        match kind {
+            [0, 0] => {
+                assert_eq!(list.take(1)?, [0], "a host_name");
+                names.push(list.vector(2)?.0);
+            }
+            [0, 51] => {
+                assert_eq!(list.take(2)?, [0, 29], "x25519");
+                assert_eq!(list.vector(2)?.0.len(), 32);
+            }
+            _ => assert_eq!(list.take(list.0.len())?.len() % 2, 0),
+        }
+        assert!(data.0.is_empty() && list.0.is_empty(), "left over in {kind:?}");
+    }
+    assert!(stream.0.is_empty() && record.0.is_empty() && hello.0.is_empty(), "left over");
+    Some(names)
+}
