@@ -27,6 +27,8 @@ Exits 0 if every TARGET is healthy, else 1.
       a whole response arrives and its status is accepted
   tcp://host:port, unix:/path
       a connection is accepted
+  tls://host:port
+      a TLS server answers (nothing is verified or decrypted)
 
   -t, --timeout DURATION  deadline of the whole check [5s]
       --status LIST       200 or 200,204 or 200-299 or 2xx or any [200-399]
@@ -282,6 +284,11 @@ impl Reader<'_> {
     fn finish(mut self) -> Result<Box<Config>, Box<Error>> {
         if self.config.targets.is_empty() {
             return Err(error("target", None, "none given, and PROBE_TARGET is not set"));
+        }
+        // To ignore it would be to say healthy without what was asked for.
+        let has_tls = self.config.targets.iter().any(|target| matches!(target.check, Check::Tls(_)));
+        if has_tls && self.config.options.expect.is_some() {
+            return Err(error("--expect", None, "a tls:// target has no reply to search"));
         }
         if let Some(path) = self.unix_socket {
             for target in &mut self.config.targets {

@@ -11,6 +11,7 @@ use crate::request::{method, request};
 use crate::response::{self, Response};
 use crate::search::Search;
 use crate::target::{Check, Http, Target};
+use crate::tls;
 use crate::verdict::{Answer, Failure, Healthy, Phase, Reply, Unhealthy, fail};
 
 /// Checks `target` once, until `deadline` at the latest.
@@ -19,7 +20,11 @@ pub fn attempt(target: &Target, options: &Options, deadline: &Deadline) -> Resul
     let mut connection = dial::connect(&target.endpoint, deadline)?;
     let answer = match &target.check {
         Check::Http(http) => ask(&mut connection, http, options, deadline)?,
+        _ if connection.is_to_itself() => {
+            return Err(fail(Unhealthy::Failed(Phase::Connect, ErrorKind::ConnectionRefused, 0)));
+        }
         Check::Stream => converse(&mut connection, options, deadline)?,
+        Check::Tls(server_name) => greet(&mut connection, server_name.as_deref(), deadline)?,
     };
     Ok(Healthy { answer, elapsed: start.elapsed() })
 }
@@ -70,9 +75,6 @@ const SHOWN: usize = 80;
 
 /// Sends the data, if there is any, and waits for the expected reply, if one is.
 fn converse(connection: &mut Connection, options: &Options, deadline: &Deadline) -> Result<Answer, Failure> {
-    if connection.is_to_itself() {
-        return Err(fail(Unhealthy::Failed(Phase::Connect, ErrorKind::ConnectionRefused, 0)));
-    }
     connection.send(options.data.as_deref().unwrap_or_default(), deadline)?;
     let Some(expect) = &options.expect else {
         return Ok(Answer::Connected);
@@ -99,4 +101,24 @@ fn converse(connection: &mut Connection, options: &Options, deadline: &Deadline)
         }
     }
     Ok(Answer::Replied)
+}
+
+/// Sends a ClientHello and reads the ServerHello, and no more: what follows is
+/// encrypted.
+fn greet(
+    connection: &mut Connection,
+    server_name: Option<&[u8]>,
+    deadline: &Deadline,
+) -> Result<Answer, Failure> {
+    connection.send(&tls::client_hello(server_name), deadline)?;
+    let mut answer = Vec::new();
+    loop {
+        match connection.receive(deadline)? {
+            [] => return Err(tls::end(&answer).into()),
+            piece => answer.extend_from_slice(piece),
+        }
+        if let Some(minor) = tls::read(&answer)? {
+            return Ok(Answer::Tls(minor));
+        }
+    }
 }

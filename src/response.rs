@@ -52,6 +52,10 @@ impl Print for Error {
         push(
             out,
             match self {
+                Error::NotHttp(start) if matches!(start[..], [21 | 22, 3, ..]) => {
+                    // A record of a TLS alert or handshake (RFC 8446, 5.1).
+                    return push(out, "not an HTTP response: TLS, try tls://host:port");
+                }
                 Error::NotHttp(_) => "not an HTTP response: \"",
                 Error::Field => "malformed header field",
                 Error::HeaderTooLong => "header section longer than 64 KiB",

@@ -1,4 +1,4 @@
-//! The target grammar: `http://…`, `host:port/path`, `tcp://…`, `unix:…`.
+//! The target grammar: `http://…`, `host:port/path`, `tcp://…`, `tls://…`, `unix:…`.
 //!
 //! Terms are those of RFC 3986. Everything is refused here that would be
 //! harmful or ambiguous to send or to dial, so no later step checks again.
@@ -50,6 +50,8 @@ pub enum Check {
     Http(Box<Http>),
     /// That a connection is accepted, and perhaps what is replied.
     Stream,
+    /// A ClientHello, with the server's name if it has one.
+    Tls(Option<Vec<u8>>),
 }
 
 /// The parts of an http target that the request is made of.
@@ -80,7 +82,7 @@ pub enum Error {
     Control,
     /// `https://`.
     Https,
-    /// A scheme that is not http, tcp or unix.
+    /// A scheme that is not http, tcp, tls or unix.
     Scheme,
     /// No host, or characters that no host name has.
     Host,
@@ -90,7 +92,7 @@ pub enum Error {
     Ipv6,
     /// Not a number from 1 to 65535.
     Port,
-    /// `tcp://` with anything but host and port.
+    /// `tcp://` or `tls://` with anything but host and port.
     Tcp,
     /// `unix:` without an absolute path.
     Unix,
@@ -102,17 +104,17 @@ impl Error {
     /// What is wrong, and what is accepted.
     pub fn text(self) -> &'static str {
         match self {
-            Error::Empty => "empty, want http://host:port/path, host:port, tcp://host:port or unix:/path",
-            Error::Control => "has a control character or a space (write %20 in a URL)",
-            Error::Https => {
-                "https is not supported; tcp://host:port checks that the port accepts connections"
+            Error::Empty => {
+                "empty, want http://host:port/path, host:port, tcp://host:port, tls://host:port or unix:/path"
             }
-            Error::Scheme => "unknown scheme, want http://, tcp:// or unix:",
+            Error::Control => "has a control character or a space (write %20 in a URL)",
+            Error::Https => "https is not supported; tls://host:port checks that the server answers",
+            Error::Scheme => "unknown scheme, want http://, tcp://, tls:// or unix:",
             Error::Host => "the host wants letters, digits, - . _",
             Error::Number => "a host of numbers wants four from 0 to 255, as in 127.0.0.1",
             Error::Ipv6 => "brackets want an IPv6 address, as in [::1]",
             Error::Port => "the port wants a number from 1 to 65535",
-            Error::Tcp => "want tcp://host:port and nothing more",
+            Error::Tcp => "want tcp://host:port or tls://host:port and nothing more",
             Error::Unix => "want an absolute path, as in unix:/run/app.sock",
             Error::UnixTooLong => "the path has more than the 107 bytes of a Unix socket address",
         }
@@ -142,7 +144,14 @@ pub fn parse(target: &Expanded) -> Result<Target, Error> {
         return Ok(Target { shown: target.written.to_vec(), endpoint, check: Check::Stream });
     }
     if let Some(authority) = rest(b"tcp://") {
-        return Ok(Target { shown: text.to_vec(), endpoint: tcp(authority)?, check: Check::Stream });
+        let (_, endpoint) = host_port(authority)?;
+        return Ok(Target { shown: text.to_vec(), endpoint, check: Check::Stream });
+    }
+    if let Some(authority) = rest(b"tls://") {
+        let (host, endpoint) = host_port(authority)?;
+        let is_name = !host.starts_with(b"[") && ip(host).is_none();
+        let check = Check::Tls(is_name.then(|| host.to_vec()));
+        return Ok(Target { shown: text.to_vec(), endpoint, check });
     }
     if rest(b"https://").is_some() {
         return Err(Error::Https);
@@ -184,7 +193,8 @@ pub fn unix_path(path: &[u8]) -> Result<Vec<u8>, Error> {
     }
 }
 
-fn tcp(authority: &[u8]) -> Result<Endpoint, Error> {
+/// An authority of host and port alone: the host, and what to dial.
+fn host_port(authority: &[u8]) -> Result<(&[u8], Endpoint), Error> {
     if authority.contains(&b' ') {
         return Err(Error::Control);
     }
@@ -192,7 +202,7 @@ fn tcp(authority: &[u8]) -> Result<Endpoint, Error> {
         return Err(Error::Tcp);
     }
     let (host, port) = host_and_port(authority)?;
-    Ok(Endpoint::Tcp(parse_host(host)?, port.ok_or(Error::Tcp)?))
+    Ok((host, Endpoint::Tcp(parse_host(host)?, port.ok_or(Error::Tcp)?)))
 }
 
 /// An http target, whose authority starts at `start` of its text.
@@ -457,6 +467,24 @@ mod tests {
     }
 
     #[test]
+    fn tls_targets_have_a_server_name_where_the_host_is_one() {
+        for (text, endpoint, server_name) in [
+            ("tls://db:5432", name("db", 5432), Some("db")),
+            ("TLS://a.example.:443", name("a.example.", 443), Some("a.example.")),
+            ("tls://localhost:1", LOCAL(1), Some("localhost")),
+            ("tls://0.0.0.0:1", LOCAL(1), None),
+            ("tls://[::]:1", LOCAL(1), None),
+            ("tls://[::1]:22", ip("::1", 22), None),
+            ("tls://127.0.0.1:8443", ip("127.0.0.1", 8443), None),
+        ] {
+            let target = parse(&text.as_bytes().into()).expect(text);
+            let server_name = server_name.map(|name| name.as_bytes().to_vec());
+            assert_eq!((target.endpoint, target.check), (endpoint, Check::Tls(server_name)), "{text}");
+            assert_eq!(target.shown, text.as_bytes());
+        }
+    }
+
+    #[test]
     fn anything_else_is_refused_with_its_reason() {
         let long_name = "x".repeat(NAME_MAX + 1);
         let long_path = format!("unix:/{}", "x".repeat(UNIX_PATH_MAX));
@@ -514,6 +542,10 @@ mod tests {
             ("tcp://x:1/", Error::Tcp),
             ("tcp://u@x:1", Error::Tcp),
             ("tcp://:1", Error::Host),
+            ("tls://x", Error::Tcp),
+            ("tls://x:1/", Error::Tcp),
+            ("tls://u@x:1", Error::Tcp),
+            ("tls://x y:1", Error::Control),
             ("unix:", Error::Unix),
             ("unix:x", Error::Unix),
             ("unix://x/y", Error::Unix),

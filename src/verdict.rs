@@ -7,6 +7,7 @@ use crate::deadline::Deadline;
 use crate::print::{Print, push, push_escaped, push_number, push_quoted};
 use crate::response;
 use crate::target::Target;
+use crate::tls;
 
 /// What was found out about one target.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub enum Answer {
     Connected,
     /// A reply that contains the expected text.
     Replied,
+    /// A ServerHello, with the second number of its version.
+    Tls(u8),
 }
 
 /// What the probe was doing when it failed.
@@ -69,6 +72,8 @@ pub enum Unhealthy {
     NoNameServer,
     /// The answer is no whole HTTP response.
     Response(response::Error),
+    /// The answer is no ServerHello of a good version.
+    Tls(tls::Error),
     /// Another status-code than those wanted: what came, and the wanted ones.
     Status(Answer, Vec<u8>),
     /// The body of this answer lacks a text, as it was written.
@@ -113,6 +118,12 @@ pub type Failure = Box<Unhealthy>;
 #[inline(never)]
 pub fn fail(unhealthy: Unhealthy) -> Failure {
     Box::new(unhealthy)
+}
+
+impl From<tls::Error> for Failure {
+    fn from(error: tls::Error) -> Failure {
+        fail(Unhealthy::Tls(error))
+    }
 }
 
 impl From<response::Error> for Failure {
@@ -170,6 +181,7 @@ impl Print for Answer {
             }
             Answer::Connected => push(out, "connected"),
             Answer::Replied => push(out, "replied"),
+            Answer::Tls(minor) => tls::push_version(out, *minor),
         }
     }
 }
@@ -205,6 +217,12 @@ impl Print for Unhealthy {
             }
             Unhealthy::Response(error) => {
                 if !matches!(error, response::Error::NotHttp(_)) {
+                    Phase::Receive.print(out);
+                }
+                error.print(out);
+            }
+            Unhealthy::Tls(error) => {
+                if !matches!(error, tls::Error::NotTls(_) | tls::Error::Version(_)) {
                     Phase::Receive.print(out);
                 }
                 error.print(out);

@@ -162,7 +162,7 @@ fn verdicts() {
             "\x15\x03\x01\0\x02\x02F",
             &[],
             unhealthy,
-            "not an HTTP response: \"\\x15\\x03\\x01\\x00\\x02\\x02F\"",
+            "not an HTTP response: TLS, try tls://host:port",
         ),
         (
             "HTTP/2",

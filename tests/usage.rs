@@ -19,7 +19,7 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
     let statuses = "want statuses from 200 to 999, such as 200, 200,204, 200-299, 2xx or any";
     let method = "want a method such as GET, HEAD or POST";
     let header = "want 'Name: value' without control characters";
-    let https = "https is not supported; tcp://host:port checks that the port accepts connections";
+    let https = "https is not supported; tls://host:port checks that the server answers";
     let variable = "want ${NAME} or ${NAME:-default}, or $${ for a literal ${";
     let url_control = "has a control character or a space (write %20 in a URL)";
     /// Arguments, environment, and the line without its beginning and end.
@@ -254,6 +254,7 @@ fn help_and_version_are_on_stdout() {
             "_DATA",
             "_WAIT",
             "tcp://",
+            "tls://",
             "unix:",
         ] {
             assert!(run.stdout.contains(word), "{word} is not in\n{}", run.stdout);

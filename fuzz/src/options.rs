@@ -13,6 +13,7 @@ use scratch_probe::print::Print;
 use scratch_probe::request::{method, request};
 use scratch_probe::response;
 use scratch_probe::target::{Check, Target};
+use scratch_probe::tls;
 use scratch_probe::verdict::{Answer, Failure, Healthy, Phase, Reply, Unhealthy, Verdict};
 
 use super::expand::variable;
@@ -159,6 +160,7 @@ fn reports(target: &Target, config: &Config) {
         Unhealthy::NoSuchName,
         Unhealthy::NoNameServer,
         Unhealthy::Response(response::Error::NotHttp(bytes.clone())),
+        Unhealthy::Tls(tls::Error::NotTls(bytes.clone())),
         Unhealthy::Status(answer(), want),
         Unhealthy::BodyLacks(answer(), bytes.clone()),
         reply(None),

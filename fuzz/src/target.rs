@@ -62,6 +62,15 @@ fn prints_back(data: &[u8], target: &Target) {
             }
         }
         (Check::Stream, Check::Stream) => assert_eq!(target.shown, data),
+        (Check::Tls(again), Check::Tls(server_name)) => {
+            assert_eq!((again, &target.shown[..]), (server_name, data));
+            let Endpoint::Tcp(host, _) = &target.endpoint else { panic!("TLS is for TCP") };
+            match host {
+                Host::Ip(_) => assert_eq!(*server_name, None),
+                Host::Name(name) => assert_eq!(server_name.as_ref(), Some(name)),
+                Host::Localhost => {}
+            }
+        }
         _ => panic!("another kind of target"),
     }
     if target.shown.len() <= 256 && target.shown.iter().all(|byte| matches!(byte, b' '..=b'~')) {
