@@ -39,6 +39,7 @@ Exits 0 if every TARGET is healthy, else 1.
       --unix-socket PATH  send http targets over this Unix socket
   -w, --wait DURATION     keep trying until healthy, at most this long
   -q, --quiet             say nothing when healthy
+      --install PATH      copy the probe itself to PATH, and do nothing else
   -h, --help, -V, --version
 
 DURATION: 500ms, 5s, 1m, 0.5 (seconds). Without TARGET: PROBE_TARGET. Options
@@ -51,6 +52,13 @@ expanded in all of them: ${NAME}, ${NAME:-default}; $${ is a literal ${.
 pub enum Command {
     /// Check the targets.
     Check(Box<Config>),
+    /// Copy the probe to a path, which is shown as it was written.
+    Install {
+        /// The path, variables expanded.
+        path: Vec<u8>,
+        /// The path as it was written.
+        written: Vec<u8>,
+    },
     /// Print [`HELP`].
     Help,
     /// Print [`VERSION`].
@@ -105,6 +113,7 @@ enum Setting {
     Header,
     Data,
     UnixSocket,
+    Install,
 }
 
 /// How an option is written, and the variable that stands in for it; an empty
@@ -120,7 +129,7 @@ const fn spec(effect: Effect, short: u8, long: &'static str, variable: &'static 
     Spec { effect, short, long, variable }
 }
 
-static OPTIONS: [Spec; 11] = [
+static OPTIONS: [Spec; 12] = [
     spec(Effect::Set(Setting::Timeout), b't', "--timeout", "PROBE_TIMEOUT"),
     spec(Effect::Set(Setting::Status), 0, "--status", "PROBE_STATUS"),
     spec(Effect::Set(Setting::Expect), 0, "--expect", "PROBE_EXPECT"),
@@ -129,6 +138,7 @@ static OPTIONS: [Spec; 11] = [
     spec(Effect::Set(Setting::Data), b'd', "--data", "PROBE_DATA"),
     spec(Effect::Set(Setting::UnixSocket), 0, "--unix-socket", ""),
     spec(Effect::Set(Setting::Wait), b'w', "--wait", "PROBE_WAIT"),
+    spec(Effect::Set(Setting::Install), 0, "--install", ""),
     spec(Effect::Quiet, b'q', "--quiet", ""),
     spec(Effect::Help, b'h', "--help", ""),
     spec(Effect::Version, b'V', "--version", ""),
@@ -149,6 +159,7 @@ pub fn parse(mut args: impl Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
             quiet: false,
         }),
         unix_socket: None,
+        install: None,
         lookup,
     };
     let mut given = [false; OPTIONS.len()];
@@ -175,6 +186,15 @@ pub fn parse(mut args: impl Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
             (Effect::Version, None) => return Ok(Command::Version),
             (Effect::Quiet, None) => reader.config.quiet = true,
         }
+    }
+    // Variables are set for the checks of the same container.
+    if let Some(install) = reader.install {
+        let alone = reader.config.targets.is_empty() && given.iter().filter(|given| **given).count() == 1;
+        return if alone {
+            Ok(install)
+        } else {
+            Err(error("--install", None, "takes no target, and no other option"))
+        };
     }
     for (option, given) in OPTIONS.iter().zip(given) {
         if let (Effect::Set(setting), false) = (option.effect, given)
@@ -220,6 +240,7 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
 struct Reader<'a> {
     config: Box<Config>,
     unix_socket: Option<Vec<u8>>,
+    install: Option<Command>,
     lookup: Lookup<'a>,
 }
 
@@ -275,6 +296,10 @@ impl Reader<'_> {
             }
             Setting::Expect => options.expect = Some(Expect { text: value, written: written.to_vec() }),
             Setting::Data => options.data = Some(value),
+            Setting::Install if value.is_empty() => return Err(wants("want a path")),
+            Setting::Install => {
+                self.install = Some(Command::Install { path: value, written: written.to_vec() });
+            }
         }
         Ok(())
     }

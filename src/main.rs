@@ -4,13 +4,14 @@
 #![forbid(unsafe_code)]
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{Write, stderr, stdout};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::ExitCode;
 
 use scratch_probe::cli::{self, Command};
 use scratch_probe::config::Config;
+use scratch_probe::install;
 use scratch_probe::print::Print;
 use scratch_probe::run::run;
 
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Ok(Command::Help) => print(cli::HELP.as_bytes()),
         Ok(Command::Version) => print(cli::VERSION.as_bytes()),
         Ok(Command::Check(config)) => return check(&config),
+        Ok(Command::Install { path, written }) => return install(path, &written),
         Err(error) => {
             complain(&error.printed());
             return ExitCode::FAILURE;
@@ -41,6 +43,20 @@ fn check(config: &Config) -> ExitCode {
         }
     });
     code
+}
+
+/// Copies the probe, and says where or why not.
+fn install(path: Vec<u8>, written: &[u8]) -> ExitCode {
+    match install::install(OsString::from_vec(path).into(), written) {
+        Ok(line) => {
+            print(&line);
+            ExitCode::SUCCESS
+        }
+        Err(line) => {
+            complain(&line);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// A closed or full standard stream changes nothing about the verdict, so a

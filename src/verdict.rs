@@ -260,7 +260,7 @@ fn push_timed_out(out: &mut Vec<u8>, phase: Phase, timeout: Duration) {
 
 /// The usual causes in the words of strerror(3), lower case; std's own words
 /// would bring the C library's table of all errors into the binary.
-fn push_os_error(out: &mut Vec<u8>, kind: io::ErrorKind, number: i32) {
+pub fn push_os_error(out: &mut Vec<u8>, kind: io::ErrorKind, number: i32) {
     use io::ErrorKind;
     push(
         out,
@@ -274,6 +274,9 @@ fn push_os_error(out: &mut Vec<u8>, kind: io::ErrorKind, number: i32) {
             ErrorKind::AddrNotAvailable => "address not available",
             ErrorKind::NotFound => "no such file",
             ErrorKind::NotADirectory => "not a directory",
+            ErrorKind::IsADirectory => "is a directory",
+            ErrorKind::ReadOnlyFilesystem => "read-only file system",
+            ErrorKind::StorageFull => "no space left",
             ErrorKind::PermissionDenied => "permission denied",
             ErrorKind::OutOfMemory => "out of memory",
             ErrorKind::TimedOut => "no answer from the network",

@@ -87,6 +87,7 @@ pub fn check(data: &[u8]) {
     match parse(args.into_iter(), &lookup) {
         Err(error) => line(&error.printed(), b"probe: "),
         Ok(Command::Check(config)) => accepted(&config),
+        Ok(Command::Install { written, .. }) => assert!(!written.is_empty()),
         Ok(Command::Help | Command::Version) => {}
     }
 }
