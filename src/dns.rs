@@ -5,7 +5,7 @@
 //! deadline, so it needs a thread that may outlive the check; and in a static
 //! binary it brings much of the C library along.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use crate::target::NAME_MAX;
 use crate::text::{cut, digits, parsed, words};
@@ -21,10 +21,9 @@ const HEADER: usize = 12;
 /// The longest label (RFC 1035, 2.3.4).
 const LABEL_MAX: usize = 63;
 
-/// The questions for both kinds of addresses that `name` has, each a whole
-/// message; the second has the identifier after `id`. `None` for a name that
-/// DNS cannot hold, so that none has such a name.
-fn questions(name: &[u8], id: u16) -> Option<[Vec<u8>; 2]> {
+/// A name as a message has it (RFC 1035, 3.1); `None` for one that DNS cannot
+/// hold, so that none has such a name.
+fn labels(name: &[u8]) -> Option<Vec<u8>> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let mut labels = Vec::new();
     for label in name.split(|&byte| byte == b'.') {
@@ -34,12 +33,14 @@ fn questions(name: &[u8], id: u16) -> Option<[Vec<u8>; 2]> {
         labels.push(label.len() as u8);
         labels.extend_from_slice(label);
     }
-    // Recursion desired; one question, nothing else. Class IN.
-    let question = |id: u16, kind| {
-        let [high, low] = id.to_be_bytes();
-        [&[high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], &labels[..], &[0, 0, kind, 0, 1]].concat()
-    };
-    Some([question(id, A), question(id.wrapping_add(1), AAAA)])
+    labels.push(0);
+    Some(labels)
+}
+
+/// A whole message: recursion desired, one question of class IN, nothing else.
+fn question(labels: &[u8], id: u16, kind: u8) -> Vec<u8> {
+    let [high, low] = id.to_be_bytes();
+    [&[high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], labels, &[0, kind, 0, 1]].concat()
 }
 
 /// What a name server answered.
@@ -137,9 +138,6 @@ pub struct Conf {
 /// As many as resolv.conf(5) allows (`MAXNS`).
 const NAME_SERVERS_MAX: usize = 3;
 
-/// The port of name servers (RFC 1035, 4.2.1).
-const PORT: u16 = 53;
-
 impl Conf {
     /// Takes a line of the file.
     pub fn line(&mut self, line: &[u8]) {
@@ -149,24 +147,28 @@ impl Conf {
                 self.name_servers.extend(words.next().map(name_server));
             }
             // The last one counts.
-            Some(b"search" | b"domain") => self.search = words.map(<[u8]>::to_vec).collect(),
+            Some(b"search" | b"domain") => {
+                self.search.clear();
+                words.for_each(|domain| self.search.push(domain.to_vec()));
+            }
             Some(b"options") => {
-                let ndots = words.filter_map(|word| word.strip_prefix(b"ndots:").and_then(digits)).last();
-                self.ndots = ndots.or(self.ndots);
+                for word in words {
+                    self.ndots = word.strip_prefix(b"ndots:").and_then(digits).or(self.ndots);
+                }
             }
             _ => {}
         }
     }
 
     /// Where to ask. Where the file names nobody there is one on this host, as
-    /// in the C library; `None` where it names only those that cannot be asked.
-    pub fn servers(&self) -> Option<Vec<SocketAddr>> {
-        match &self.name_servers[..] {
-            [] => Some(vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), PORT)]),
-            servers => {
-                Some(servers.iter().flatten().copied().collect()).filter(|known: &Vec<_>| !known.is_empty())
-            }
+    /// in the C library; nobody where it names only those that cannot be asked.
+    pub fn servers(&self) -> Vec<SocketAddr> {
+        let mut servers = Vec::new();
+        if self.name_servers.is_empty() {
+            servers.extend(name_server(b"127.0.0.1"));
         }
+        self.name_servers.iter().for_each(|server| servers.extend(*server));
+        servers
     }
 
     /// The questions for all that `name` may stand for, the likeliest first,
@@ -174,24 +176,32 @@ impl Conf {
     /// dots it is the name itself and then its search domains, else the other
     /// way round; with a dot at its end it is only itself.
     pub fn questions(&self, name: &[u8], id: u16) -> Vec<Vec<u8>> {
-        let domains = if name.ends_with(b".") { &[][..] } else { &self.search };
-        let mut candidates: Vec<_> = domains.iter().map(|domain| [name, b".", domain].concat()).collect();
+        let mut candidates = Vec::new();
+        for domain in &self.search {
+            if !name.ends_with(b".") {
+                candidates.push([name, b".", domain].concat());
+            }
+        }
         let dots = name.iter().filter(|&&byte| byte == b'.').count() as u64;
         let place = if dots < self.ndots.unwrap_or(1) { candidates.len() } else { 0 };
         candidates.insert(place, name.to_vec());
         let mut all = Vec::new();
-        for (candidate, number) in candidates.iter().zip((0..).step_by(2)) {
-            all.extend(questions(candidate, id.wrapping_add(number)).into_iter().flatten());
+        for candidate in &candidates {
+            if let Some(labels) = labels(candidate) {
+                for kind in [A, AAAA] {
+                    all.push(question(&labels, id.wrapping_add(all.len() as u16), kind));
+                }
+            }
         }
         all
     }
 }
 
-/// A name server's address; one of IPv6 may have a zone, `fe80::1%2`.
+/// A name server's address, with its port (RFC 1035, 4.2.1); one of IPv6 may have a zone, `fe80::1%2`.
 fn name_server(word: &[u8]) -> Option<SocketAddr> {
-    match word.contains(&b'%') {
+    match word.contains(&b':') {
         true => parsed(&[b"[", word, b"]:53"].concat()),
-        false => parsed(word).map(|ip| SocketAddr::new(ip, PORT)),
+        false => parsed(&[word, b":53"].concat()),
     }
 }
 
@@ -224,8 +234,7 @@ mod tests {
     }
 
     fn question(id: u16, name: &[u8], kind: u8) -> Vec<u8> {
-        let [a, aaaa] = questions(name, id).expect("a name");
-        if kind == A { a } else { aaaa }
+        super::question(&labels(name).expect("a name"), id, kind)
     }
 
     const POINTER: &[u8] = &[0xc0, 12];
@@ -233,16 +242,16 @@ mod tests {
     #[test]
     fn a_question_to_the_letter() {
         let want = b"\x12\x35\x01\0\0\x01\0\0\0\0\0\0\x03api\x03lan\0\0\x1c\0\x01";
-        assert_eq!(questions(b"api.lan", 0x1234).expect("a name")[1], want);
-        assert_eq!(questions(b"api.lan.", 0x1234).expect("a name")[1], want);
+        assert_eq!(question(0x1235, b"api.lan", AAAA), want);
+        assert_eq!(question(0x1235, b"api.lan.", AAAA), want);
     }
 
     #[test]
     fn no_question_for_a_name_that_dns_cannot_hold() {
         for name in [&b"a..b"[..], b".a", b"", b".", &[b'x'; 64]] {
-            assert_eq!(questions(name, 1), None, "{name:?}");
+            assert_eq!(labels(name), None, "{name:?}");
         }
-        assert!(questions(&[b'x'; 63], 1).is_some());
+        assert!(labels(&[b'x'; 63]).is_some());
     }
 
     #[test]
@@ -319,7 +328,7 @@ mod tests {
         let docker = conf(
             "# made by Docker\nsearch lan  corp.example\nnameserver 127.0.0.11\noptions edns0 ndots:0\n",
         );
-        let at = |text: &str| Some(SocketAddr::new(ip(text), PORT));
+        let at = |text: &str| Some(SocketAddr::new(ip(text), 53));
         assert_eq!(docker.name_servers, [at("127.0.0.11")]);
         assert_eq!(docker.search, [&b"lan"[..], b"corp.example"]);
         assert_eq!(docker.ndots, Some(0));
@@ -329,7 +338,7 @@ mod tests {
         );
         assert_eq!(four.name_servers, [at("::1"), at("1.1.1.1"), at("2.2.2.2")]);
 
-        assert_eq!(conf("").servers(), Some(vec![SocketAddr::new(ip("127.0.0.1"), PORT)]));
+        assert_eq!(conf("").servers(), [SocketAddr::new(ip("127.0.0.1"), 53)]);
         assert_eq!(conf("options ndots:99999999999").ndots, Some(99_999_999_999));
         assert_eq!(conf("options ndots:2 x\noptions ndots:x ndots").ndots, Some(2));
         assert_eq!(conf("domain a\nsearch b c").search, [b"b", b"c"]);
@@ -337,15 +346,12 @@ mod tests {
 
     #[test]
     fn a_name_server_with_a_zone_is_asked_where_that_is_a_number() {
-        let zone = conf("nameserver fe80::1%2\n").servers().expect("it can be asked");
+        let zone = conf("nameserver fe80::1%2\n").servers();
         assert!(
-            matches!(zone[..], [SocketAddr::V6(address)] if address.scope_id() == 2 && address.port() == PORT)
+            matches!(zone[..], [SocketAddr::V6(address)] if address.scope_id() == 2 && address.port() == 53)
         );
-        assert_eq!(conf("nameserver fe80::1%eth0\n").servers(), None);
-        assert_eq!(
-            conf("nameserver fe80::1%eth0\nnameserver ::1").servers().map(|servers| servers.len()),
-            Some(1)
-        );
+        assert_eq!(conf("nameserver fe80::1%eth0\n").servers(), []);
+        assert_eq!(conf("nameserver fe80::1%eth0\nnameserver ::1").servers().len(), 1);
     }
 
     #[test]
@@ -377,13 +383,15 @@ mod tests {
         ] {
             let conf =
                 Conf { search: vec![b"a".to_vec(), b"b.c".to_vec()], ndots: Some(ndots), ..Conf::default() };
-            let want: Vec<_> = want
-                .iter()
-                .zip((7..).step_by(2))
-                .flat_map(|(name, id)| questions(name.as_bytes(), id))
-                .flatten()
-                .collect();
-            assert_eq!(conf.questions(name.as_bytes(), 7), want, "{name} {ndots}");
+            let mut id = 7;
+            let mut asked = Vec::new();
+            for name in want {
+                for kind in [A, AAAA] {
+                    asked.push(question(id, name.as_bytes(), kind));
+                    id += 1;
+                }
+            }
+            assert_eq!(conf.questions(name.as_bytes(), 7), asked, "{name} {ndots}");
         }
     }
 }

@@ -56,37 +56,35 @@ fn each_line(path: &str, deadline: &Deadline, take: &mut dyn FnMut(&[u8])) {
 /// One question, and what was answered.
 struct Question {
     message: Vec<u8>,
-    /// The addresses of the first answer; none where there is no such name.
-    addresses: Option<Vec<IpAddr>>,
-    /// The name servers that could not tell, and what the last one said.
-    failed: Vec<SocketAddr>,
-    failure: Option<Unhealthy>,
+    /// Whether a name server could tell. Then these are the addresses; none
+    /// where there is no such name.
+    answered: bool,
+    addresses: Vec<IpAddr>,
+    /// The name servers that could not tell, a bit each, and whether the last
+    /// of them refused.
+    failed: u32,
+    refused: bool,
 }
 
 impl Question {
-    /// Whether an answer may still come.
-    fn is_open(&self, servers: &[SocketAddr]) -> bool {
-        self.addresses.is_none() && self.failed.len() < servers.len()
+    /// Whether one of so many name servers may still answer.
+    fn is_open(&self, servers: usize) -> bool {
+        !self.answered && self.failed.count_ones() < servers as u32
     }
 
-    /// Takes a message, if it is an answer to this question. What did not fit
-    /// into a datagram is asked for again over TCP (RFC 7766).
-    fn take(&mut self, message: &[u8], server: SocketAddr, until: &Deadline) {
-        let answer = match dns::answer(message, &self.message) {
-            Some(Answer::Truncated) => ask_over_tcp(server, &self.message, until).unwrap_or(Answer::Failure),
-            Some(answer) => answer,
-            None => return,
-        };
-        self.failure = match answer {
-            Answer::Addresses(addresses) => {
-                self.addresses = Some(addresses);
-                return;
-            }
-            Answer::Refused => Some(Unhealthy::NameServerRefuses),
-            Answer::Failure | Answer::Truncated => Some(Unhealthy::NameServerFails),
-        };
-        if !self.failed.contains(&server) {
-            self.failed.push(server);
+    /// Takes a message of a name server, if it is an answer to this question. What
+    /// did not fit into a datagram is asked for again over TCP (RFC 7766).
+    fn take(&mut self, message: &[u8], index: usize, server: SocketAddr, until: &Deadline) {
+        let Some(mut answer) = dns::answer(message, &self.message) else { return };
+        if answer == Answer::Truncated {
+            answer = ask_over_tcp(server, &self.message, until).unwrap_or(Answer::Failure);
+        }
+        if let Answer::Addresses(addresses) = answer {
+            self.answered = true;
+            self.addresses = addresses;
+        } else {
+            self.failed |= 1 << index;
+            self.refused = answer == Answer::Refused;
         }
     }
 }
@@ -96,52 +94,58 @@ impl Question {
 /// the C library; those before it are waited for in the first half of the time,
 /// so that one name server's silence does not take all of it.
 fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
-    let mut servers = conf.servers().ok_or_else(|| fail(Unhealthy::NoNameServer))?;
-    let socket = open(&mut servers).map_err(|error| failed(Phase::Resolve, &error))?;
+    let mut servers = conf.servers();
+    if servers.is_empty() {
+        return Err(fail(Unhealthy::NoNameServer));
+    }
+    let io_failure = |error: io::Error| failed(Phase::Resolve, &error);
+    let socket = open(&mut servers).map_err(io_failure)?;
     let left = deadline.left().unwrap_or_default();
     // The kernel chooses a random port, and only name servers are heard, so the
     // identifier need not be a secret (RFC 5452, 9).
     let mut questions = Vec::new();
     for message in conf.questions(name, left.subsec_nanos() as u16) {
-        questions.push(Question { message, addresses: None, failed: Vec::new(), failure: None });
+        let addresses = Vec::new();
+        questions.push(Question { message, answered: false, addresses, failed: 0, refused: false });
     }
     let patience = Deadline::after(left / 2);
     let mut again = Deadline::after(Duration::ZERO);
     loop {
-        if let Some(addresses) = found(&questions, &servers, patience.left().is_some()) {
+        let until = if patience.left().is_some() { &patience } else { deadline };
+        if let Some(addresses) = found(&questions, servers.len(), until.timeout() < left) {
             return Ok(addresses);
         }
-        if !questions.iter().any(|question| question.is_open(&servers)) {
-            let failure = questions.into_iter().find_map(|question| question.failure);
-            return Err(fail(failure.unwrap_or(Unhealthy::NoSuchName)));
+        if !questions.iter().any(|question| question.is_open(servers.len())) {
+            return Err(nothing_found(&questions));
         }
         if deadline.left().is_none() {
             return Err(timed_out(Phase::Resolve, deadline));
         }
         if again.left().is_none() {
             again = Deadline::after(PAUSE);
-            send(&socket, &questions, &servers).map_err(|error| failed(Phase::Resolve, &error))?;
+            send(&socket, &questions, &servers).map_err(io_failure)?;
         }
-        let until = if patience.left().is_some() { patience } else { *deadline };
-        let received = receive(&socket, &servers, &until.or_sooner(again));
-        let Some((server, message)) = received.map_err(|error| failed(Phase::Resolve, &error))? else {
-            continue;
-        };
-        for question in questions.iter_mut().filter(|question| question.is_open(&servers)) {
-            question.take(&message, server, &until);
+        let mut datagram = [0; DATAGRAM_MAX];
+        let (length, peer) = receive(&socket, &mut datagram, &until.or_sooner(again)).map_err(io_failure)?;
+        if let Some(index) = servers.iter().position(|server| *server == peer) {
+            for question in &mut questions {
+                question.take(&datagram[..length], index, peer, until);
+            }
         }
     }
 }
 
 /// The addresses of the first candidate that has some. The ones before it, and
 /// the answer for its other family, are waited for with `patience`.
-fn found(questions: &[Question], servers: &[SocketAddr], patience: bool) -> Option<Vec<IpAddr>> {
+fn found(questions: &[Question], servers: usize, patience: bool) -> Option<Vec<IpAddr>> {
     for families in questions.chunks(2) {
-        if patience && families.iter().any(|question| question.is_open(servers)) {
-            return None;
+        let mut addresses = Vec::new();
+        for question in families {
+            if patience && question.is_open(servers) {
+                return None;
+            }
+            addresses.extend_from_slice(&question.addresses);
         }
-        let addresses: Vec<_> =
-            families.iter().filter_map(|question| question.addresses.clone()).flatten().collect();
         if !addresses.is_empty() {
             return Some(addresses);
         }
@@ -149,21 +153,34 @@ fn found(questions: &[Question], servers: &[SocketAddr], patience: bool) -> Opti
     None
 }
 
+/// Why there are no addresses: a failure counts where there is one.
+fn nothing_found(questions: &[Question]) -> Failure {
+    fail(match questions.iter().find(|question| !question.answered) {
+        Some(question) if question.refused => Unhealthy::NameServerRefuses,
+        Some(_) => Unhealthy::NameServerFails,
+        None => Unhealthy::NoSuchName,
+    })
+}
+
 /// A socket for all name servers. One of IPv6 reaches both families (RFC 3493,
 /// 3.7); where the host lacks it, those of IPv4 are left.
 fn open(servers: &mut Vec<SocketAddr>) -> io::Result<UdpSocket> {
-    let six = servers.iter().any(SocketAddr::is_ipv6).then(|| UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)));
-    let socket = if let Some(Ok(socket)) = six {
-        for server in &mut *servers {
-            if let IpAddr::V4(ip) = server.ip() {
-                server.set_ip(ip.to_ipv6_mapped().into());
-            }
+    let mut any = IpAddr::from(Ipv4Addr::UNSPECIFIED);
+    if servers.iter().any(SocketAddr::is_ipv6) {
+        any = Ipv6Addr::UNSPECIFIED.into();
+    }
+    let socket = loop {
+        match UdpSocket::bind(SocketAddr::new(any, 0)) {
+            Err(_) if any.is_ipv6() => any = Ipv4Addr::UNSPECIFIED.into(),
+            opened => break opened?,
         }
-        socket
-    } else {
-        servers.retain(SocketAddr::is_ipv4);
-        UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?
     };
+    servers.retain(|server| server.is_ipv4() || any.is_ipv6());
+    for server in &mut *servers {
+        if let (IpAddr::V4(ip), true) = (server.ip(), any.is_ipv6()) {
+            server.set_ip(ip.to_ipv6_mapped().into());
+        }
+    }
     // Only a connected socket is told that nobody listens there.
     if let [server] = servers[..] {
         socket.connect(server)?;
@@ -173,30 +190,29 @@ fn open(servers: &mut Vec<SocketAddr>) -> io::Result<UdpSocket> {
 
 /// Sends what is not answered; an error where no name server can be reached.
 fn send(socket: &UdpSocket, questions: &[Question], servers: &[SocketAddr]) -> io::Result<()> {
-    let mut errors = Vec::new();
+    let mut result = Ok(());
     for server in servers {
-        let mut open = questions.iter().filter(|question| question.is_open(servers));
-        errors.extend(open.find_map(|question| socket.send_to(&question.message, server).err()));
+        let mut reached = Ok(());
+        for question in questions {
+            if reached.is_ok() && question.is_open(servers.len()) {
+                reached = socket.send_to(&question.message, server).map(|_| ());
+            }
+        }
+        if reached.is_ok() || result.is_ok() {
+            result = reached;
+        }
     }
-    if errors.len() < servers.len() { Ok(()) } else { errors.pop().map_or(Ok(()), Err) }
+    result
 }
 
-/// The next message of a name server, if one comes `until` then.
-fn receive(
-    socket: &UdpSocket,
-    servers: &[SocketAddr],
-    until: &Deadline,
-) -> io::Result<Option<(SocketAddr, Vec<u8>)>> {
-    let Some(timeout) = until.socket_timeout() else { return Ok(None) };
-    let mut datagram = [0; DATAGRAM_MAX];
+/// The next message and its sender; an empty one where none comes `until` then.
+fn receive(socket: &UdpSocket, datagram: &mut [u8], until: &Deadline) -> io::Result<(usize, SocketAddr)> {
+    let nothing = (0, SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0));
+    let Some(timeout) = until.socket_timeout() else { return Ok(nothing) };
     socket.set_read_timeout(Some(timeout))?;
-    match socket.recv_from(&mut datagram) {
-        Ok((length, peer)) => {
-            let is_peer = |server: &&SocketAddr| (server.ip(), server.port()) == (peer.ip(), peer.port());
-            Ok(servers.iter().find(is_peer).map(|server| (*server, datagram[..length].to_vec())))
-        }
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(None),
-        Err(error) => Err(error),
+    match socket.recv_from(datagram) {
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(nothing),
+        received => received,
     }
 }
 
