@@ -264,9 +264,10 @@ impl Reader<'_> {
     }
 
     fn target(&mut self, place: &'static str, written: &[u8]) -> Result<(), Box<Error>> {
-        match target::parse(&self.expanded(place, written)?) {
+        let expanded = self.expanded(place, written)?;
+        match target::parse(&expanded) {
             Ok(target) => self.config.targets.push(target),
-            Err(problem) => return Err(error("target", Some(&target::redacted(written)), problem.text())),
+            Err(problem) => return Err(error("target", Some(&target::redacted(&expanded)), problem.text())),
         }
         Ok(())
     }

@@ -23,42 +23,30 @@ pub struct Expanded<'a> {
     pub text: Vec<u8>,
     /// The text as it was given.
     pub written: &'a [u8],
-    /// What was replaced, in order.
-    spans: Vec<Span>,
-}
-
-/// A replacement: from and to where it is in the text, and in the written one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Span {
-    text: (usize, usize),
-    written: (usize, usize),
+    /// For each byte of the text, and for its end, where it was written; a
+    /// variable's value was written at its `$`. An argument has 128 KiB at most.
+    origins: Vec<u32>,
 }
 
 impl Expanded<'_> {
     /// Whether the byte at `index` of the text stands in the written text, and
     /// does not come out of a variable.
     pub fn is_written(&self, index: usize) -> bool {
-        !self.spans.iter().any(|span| (span.text.0..span.text.1).contains(&index))
+        let from = self.written_from(index);
+        !from.starts_with(b"${") && !from.starts_with(b"$${")
     }
 
     /// The written text from where the byte at `index` of the text comes from;
     /// for a byte of a variable's value, from its `${`.
     pub fn written_from(&self, index: usize) -> &[u8] {
-        let mut at = index;
-        for span in self.spans.iter().take_while(|span| span.text.0 <= index) {
-            at = match index < span.text.1 {
-                true => span.written.0,
-                false => span.written.1 + (index - span.text.1),
-            };
-        }
-        &self.written[at..]
+        &self.written[self.origins[index] as usize..]
     }
 }
 
 /// A text without variables is as it was written.
 impl<'a> From<&'a [u8]> for Expanded<'a> {
     fn from(written: &'a [u8]) -> Expanded<'a> {
-        Expanded { text: written.to_vec(), written, spans: Vec::new() }
+        Expanded { text: written.to_vec(), written, origins: (0..=written.len() as u32).collect() }
     }
 }
 
@@ -68,10 +56,10 @@ impl<'a> From<&'a [u8]> for Expanded<'a> {
 /// One pass: what a variable holds is not expanded again.
 pub fn expand<'a>(written: &'a [u8], lookup: Lookup) -> Result<Expanded<'a>, Error> {
     let mut text = Vec::with_capacity(written.len());
-    let mut spans = Vec::new();
+    let mut origins = Vec::with_capacity(written.len() + 1);
     let mut rest = written;
-    while let Some((&first, after)) = rest.split_first() {
-        let (start, from) = (text.len(), written.len() - rest.len());
+    while let Some((first, after)) = rest.split_first() {
+        let origin = (written.len() - rest.len()) as u32;
         if let Some(after) = rest.strip_prefix(b"$${") {
             text.extend_from_slice(b"${");
             rest = after;
@@ -80,13 +68,13 @@ pub fn expand<'a>(written: &'a [u8], lookup: Lookup) -> Result<Expanded<'a>, Err
             rest = after.ok_or(Error::Malformed)?;
             text.extend_from_slice(&variable(inner, lookup)?);
         } else {
-            text.push(first);
+            text.push(*first);
             rest = after;
-            continue;
         }
-        spans.push(Span { text: (start, text.len()), written: (from, written.len() - rest.len()) });
+        origins.resize(text.len(), origin);
     }
-    Ok(Expanded { text, written, spans })
+    origins.push(written.len() as u32);
+    Ok(Expanded { text, written, origins })
 }
 
 /// The value of what stands between `${` and `}`.

@@ -16,7 +16,8 @@ use scratch_probe::print::Print;
 use scratch_probe::run::run;
 
 fn main() -> ExitCode {
-    let args = env::args_os().skip(1).map(OsStringExt::into_vec);
+    let mut args = env::args_os().map(OsStringExt::into_vec);
+    args.next();
     let lookup = |name: &[u8]| env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec);
     match cli::parse(args, &lookup) {
         Ok(Command::Help) => print(cli::HELP.as_bytes()),

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::expand::{self, Expanded};
+use crate::expand::Expanded;
 use crate::print::{Print, push, push_escaped, push_number};
 use crate::text::{cut, digits, parsed};
 
@@ -356,29 +356,27 @@ fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, Err
 /// A text that is no target, as it was written and fit for print: `***` stands
 /// for what comes before its last `@`, and for all that follows the scheme
 /// where that is not `host[:port]`. Both may be user info.
-pub fn redacted(written: &[u8]) -> Vec<u8> {
-    if strip_scheme(written, b"unix:").is_some() {
-        return written.to_vec();
+pub fn redacted(target: &Expanded) -> Vec<u8> {
+    let text = &target.text[..];
+    if strip_scheme(text, b"unix:").is_some() {
+        return target.written.to_vec();
     }
-    let start = written.windows(3).position(|three| three == b"://").map_or(0, |at| at + 3);
-    let host_at = written.iter().rposition(|&byte| byte == b'@').map_or(start, |at| at + 1).max(start);
-    let hidden: &[u8] = if host_at > start { b"***@" } else { b"" };
-    // Only its shape matters, so any number does for a variable.
-    let shape = expand::expand(&written[host_at..], &|_| Some(b"1".to_vec()));
-    let is_host = |shape: Expanded| {
-        let end = find(&shape.text, 0, |_, byte| b"/?#".contains(&byte)).unwrap_or(shape.text.len());
-        let authority = &shape.text[..end];
-        !authority.contains(&b'%') && host_and_port(authority).is_ok()
-    };
-    match shape.is_ok_and(is_host) {
-        true => [&written[..start], hidden, &written[host_at..]].concat(),
-        false => [&written[..start], b"***"].concat(),
+    let start = text.windows(3).position(|three| three == b"://").map_or(0, |at| at + 3);
+    let host_at = text.iter().rposition(|&byte| byte == b'@').map_or(start, |at| at + 1).max(start);
+    let end = find(text, host_at, |_, byte| b"/?#".contains(&byte)).unwrap_or(text.len());
+    let authority = &text[host_at..end];
+    let scheme = &target.written[..target.written.len() - target.written_from(start).len()];
+    match !authority.contains(&b'%') && host_and_port(authority).is_ok() {
+        true if host_at > start => [scheme, b"***@", target.written_from(host_at)].concat(),
+        true => target.written.to_vec(),
+        false => [scheme, b"***"].concat(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expand;
 
     fn http_parts(text: &str) -> (Endpoint, String, String, Option<String>) {
         let target = parse(&text.as_bytes().into()).unwrap_or_else(|error| panic!("{text}: {error:?}"));
@@ -558,16 +556,19 @@ mod tests {
 
     const SECRET: &[u8] = b"p/a#s?s@w%41 rd";
 
-    /// A target with `${PW}`, which holds [`SECRET`], and `${URL}` and `${PORT}`.
-    fn with_variables(text: &str) -> Target {
+    /// A text with `${PW}`, which holds [`SECRET`], and `${URL}` and `${PORT}`.
+    fn expanded(text: &str) -> Expanded<'_> {
         let lookup = |name: &[u8]| match name {
             b"PW" => Some(SECRET.to_vec()),
             b"URL" => Some(b"http://u:pw@h:81/path?token=1".to_vec()),
             b"PORT" => Some(b"8090".to_vec()),
             _ => None,
         };
-        let expanded = expand::expand(text.as_bytes(), &lookup).expect(text);
-        parse(&expanded).unwrap_or_else(|error| panic!("{text}: {error:?}"))
+        expand::expand(text.as_bytes(), &lookup).expect(text)
+    }
+
+    fn with_variables(text: &str) -> Target {
+        parse(&expanded(text)).unwrap_or_else(|error| panic!("{text}: {error:?}"))
     }
 
     #[test]
@@ -613,15 +614,17 @@ mod tests {
             ("http://admin:S3c/r3t", "http://***"),
             ("http://S3cr3t%40host/", "http://***"),
             ("http://admin:${PW}%40host/", "http://***"),
+            ("${NONE:-x://}${PW}", "${NONE:-x://}***"),
             ("http://h:x/", "http://***"),
             ("@h:x", "***"),
             ("https://h:8443/x", "https://h:8443/x"),
             ("http://h:99999/", "http://***"),
+            ("http://h:${NONE:-x}/", "http://***"),
             ("http://a,b:${PORT}/?${X:-y}", "http://a,b:${PORT}/?${X:-y}"),
             ("unix:x:y", "unix:x:y"),
             ("8090", "8090"),
         ] {
-            assert_eq!(String::from_utf8_lossy(&redacted(text.as_bytes())), shown, "{text}");
+            assert_eq!(String::from_utf8_lossy(&redacted(&expanded(text))), shown, "{text}");
         }
     }
 }

@@ -10,7 +10,7 @@ use super::{assert_printable, strict};
 
 pub fn check(data: &[u8]) {
     let Ok(target) = parse(&data.into()) else {
-        let _ = redacted(data);
+        let _ = redacted(&data.into());
         return;
     };
     assert!(!data.iter().any(u8::is_ascii_control), "a control character was accepted");
