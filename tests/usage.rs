@@ -203,7 +203,7 @@ fn variables_are_expanded_in_every_argument_and_variable() {
 
     // One pass: what BOTH holds is not expanded again.
     let run = probe_env(&["http://${BOTH}/"], &env);
-    assert!(run.code == Some(1) && run.stderr.contains("\"http://${BOTH}/\": the port"), "{run:?}");
+    assert!(run.code == Some(1) && run.stderr.contains("\"http://***\": the port"), "{run:?}");
 }
 
 #[test]
