@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::{Write, stderr, stdout};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(Command::Help) => print(cli::HELP.as_bytes()),
         Ok(Command::Version) => print(cli::VERSION.as_bytes()),
         Ok(Command::Check(config)) => return check(&config),
-        Ok(Command::Install { path, written }) => return install(path, &written),
+        Ok(Command::Install { path, written }) => return install(&path, &written),
         Err(error) => {
             complain(&error.printed());
             return ExitCode::FAILURE;
@@ -47,8 +47,8 @@ fn check(config: &Config) -> ExitCode {
 }
 
 /// Copies the probe, and says where or why not.
-fn install(path: Vec<u8>, written: &[u8]) -> ExitCode {
-    match install::install(OsString::from_vec(path).into(), written) {
+fn install(path: &[u8], written: &[u8]) -> ExitCode {
+    match install::install(path, written) {
         Ok(line) => {
             print(&line);
             ExitCode::SUCCESS

@@ -154,7 +154,7 @@ fn a_failure_has_its_cause_and_leaves_nothing_behind() {
     fs::create_dir_all(folder.join("full/probe")).expect("a folder");
     for (path, file, cause) in [
         ("none/probe", "none/probe", "no such file"),
-        ("none/", "none/", "not a directory"),
+        ("none/", "none/", "no such file"),
         ("file/probe", "file/probe", "not a directory"),
         ("full", "full/probe", "is a directory"),
     ] {
