@@ -102,7 +102,7 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["-H", "A: secret${", "x"], &[], format!("--header: {variable}")),
         (&["x"], &[("PROBE_DATA", "${")], format!("PROBE_DATA: {variable}")),
         (&[], &[("PROBE_TARGET", "${")], format!("PROBE_TARGET: {variable}")),
-        (&["http://${V}/"], &[("V", "x\r\nX: y")], format!("target \"http://${{V}}/\": {url_control}")),
+        (&["http://${V}/"], &[("V", "x\r\nX: y")], format!("target \"http://***\": {url_control}")),
         (&["-H", "A: ${V}", "x"], &[("V", "b\nC: d")], format!("--header: {header}")),
     ];
     for (args, env, problem) in cases {
