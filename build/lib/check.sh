@@ -1,5 +1,6 @@
-# Sourced: how the tests here are counted and reported.
+# Sourced: what the tests here share, and how they are counted and reported.
 # shellcheck shell=sh
+. build/lib/platform.sh
 
 PASSED=0
 FAILED=0
@@ -36,3 +37,21 @@ within() {
 contains() { case $1 in *"$2"*) ;; *) say "want \"$2\" in: $1" && false ;; esac }
 
 equal() { [ "$1" = "$2" ] || { say "want $2, got $1" && false; }; }
+
+# Sets PROBE to what is tested: this machine's static binary, unless it is set.
+use_probe() {
+    use_platform "$(host_platform)"
+    [ -n "${PROBE-}" ] || [ -x "$DIST/probe" ] || build/static
+    PROBE=${PROBE:-$ROOT/$DIST/probe}
+}
+
+# in_own_network COMMAND...: in a network namespace with nothing but loopback,
+# whose ports are all free. What the command needs is fetched before.
+in_own_network() {
+    need unshare util-linux
+    need ip iproute2
+    map=
+    [ "$(id -u)" = 0 ] || map=--map-root-user
+    unshare --net $map true 2>/dev/null || cannot_run "no network namespace can be made here"
+    unshare --net $map sh -c 'ip link set lo up && exec "$@"' sh "$@"
+}

@@ -1,46 +1,41 @@
 # Sourced: a real Docker engine for the tests, left as it was found.
 # shellcheck shell=sh
+. build/lib/toolchain.sh
+. build/lib/compile.sh
+. build/lib/check.sh
 
-# Ends the test, loudly, where no engine answers. Sets NAME, with which
-# everything that the test makes begins.
+has_docker() { docker info >/dev/null 2>&1; }
+
+# Ends the test where no engine answers. Sets NAME, with which everything that
+# the test makes begins.
 use_docker() {
-    if ! docker info >/dev/null 2>&1; then
-        [ -z "${REQUIRE_DOCKER-}" ] || fail "no Docker engine answers, and REQUIRE_DOCKER is set"
-        say "NOT RUN: $0: no Docker engine answers. Nothing was tested in containers."
-        exit 0
-    fi
+    has_docker || cannot_run "no Docker engine answers"
     NAME=probe-test-$$
     make_scratch
     : >"$SCRATCH/made"
-    trap 'remove_made; rm -rf "$SCRATCH"' EXIT
+    trap 'tac "$SCRATCH/made" | sh >/dev/null 2>&1; rm -rf "$SCRATCH"' EXIT
 }
 
-# made KIND NAME: something to be removed at the end, the last one first.
+# made COMMAND...: what removes something that was made; the last one is run first.
 made() { say "$*" >>"$SCRATCH/made"; }
 
-remove_made() {
-    # What cannot be removed does not keep the rest.
-    set +e
-    tac "$SCRATCH/made" | while read -r kind name; do
-        case $kind in
-            container) docker rm --force --volumes "$name" ;;
-            image) docker rmi --force "$name" ;;
-            network) docker network rm "$name" ;;
-            volume) docker volume rm "$name" ;;
-            stack) docker stack rm "$name" ;;
-            service) docker service rm "$name" ;;
-            swarm) docker swarm leave --force ;;
-            process) kill "$name" ;;
-            compose) docker-compose --file "$name" --project-name "$NAME" down --volumes ;;
-        esac
-    done >/dev/null 2>&1
+# A swarm of one node, which is all that an engine can be in: tests take turns.
+start_swarm() {
+    exec 9>/tmp/probe-test-swarm.lock
+    flock 9
+    if [ "$(docker info --format '{{.Swarm.LocalNodeState}}')" = inactive ] &&
+        docker swarm init --advertise-addr 127.0.0.1 >/dev/null 2>&1; then
+        made docker swarm leave --force
+    else
+        not_run "$1" "the engine is in a swarm already, or cannot make one" && false
+    fi
 }
 
 # An image of the probe and the stand-in server, from scratch: $NAME/server.
 build_server_image() {
     build_stand_in
     mkdir "$SCRATCH/server"
-    cp "$DIST/probe" "$STAND_IN" "$SCRATCH/server"
+    cp "$PROBE" "$STAND_IN" "$SCRATCH/server"
     cat >"$SCRATCH/server/Dockerfile" <<'END'
 FROM scratch
 COPY probe stand_in /
@@ -52,8 +47,7 @@ END
 
 # Sets STAND_IN to the stand-in server for this machine, static too.
 build_stand_in() {
-    use_platform "$(host_platform)"
-    [ -x "$DIST/probe" ] || build/static
+    use_probe
     use_toolchain
     use_linker
     compile --example stand_in
@@ -67,7 +61,7 @@ use_buildkit() {
     printf 'FROM scratch\nCOPY made /\n' >"$SCRATCH/Dockerfile"
     for DOCKER in docker /usr/bin/docker; do
         "$DOCKER" build --quiet "$SCRATCH" >"$SCRATCH/buildkit" 2>/dev/null || continue
-        made image "$(cat "$SCRATCH/buildkit")"
+        made docker rmi --force "$(cat "$SCRATCH/buildkit")"
         return
     done
     fail "no client here can ask for BuildKit: Debian's package docker.io has one"
@@ -79,7 +73,7 @@ DOCKER=docker
 docker_build() {
     image=$1
     shift
-    made image "$image"
+    made docker rmi --force "$image"
     run "$DOCKER" build --quiet --network none --tag "$image" "$@" >"$SCRATCH/build.log" 2>&1 ||
         { cat "$SCRATCH/build.log" && fail "$image cannot be built"; }
 }
@@ -88,25 +82,14 @@ docker_build() {
 start() {
     container=$1
     shift
-    made container "$container"
+    made docker rm --force --volumes "$container"
     docker run --detach --name "$container" "$@" >/dev/null
 }
 
-# state NAME FIELD...: what docker inspect says, in one line.
-state() {
-    inspected=$1 format=
-    shift
-    for field; do
-        format="$format${format:+ }{{$field}}"
-    done
-    docker inspect --format "$format" "$inspected"
-}
+# state NAME FORMAT: what docker inspect says.
+state() { docker inspect --format "$2" "$1"; }
 
-health() { state "$1" .State.Health.Status; }
-
-is_health() { [ "$(health "$1")" = "$2" ]; }
+is_health() { [ "$(state "$1" '{{.State.Health.Status}}')" = "$2" ]; }
 
 # The last check's exit code and line.
-last_check() {
-    docker inspect --format '{{range .State.Health.Log}}{{println .ExitCode .Output}}{{end}}' "$1" | grep . | tail -n 1
-}
+last_check() { state "$1" '{{range .State.Health.Log}}{{println .ExitCode .Output}}{{end}}' | grep . | tail -n 1; }

@@ -32,7 +32,7 @@ rust_image() {
         printf '#!/bin/sh\necho "stand-in: %s $*"\n' "$command" >"$builder/usr/bin/$command"
         chmod +x "$builder/usr/bin/$command"
     done
-    made image "$NAME/rust"
+    made docker rmi --force "$NAME/rust"
     tar --create --directory "$builder" . | docker import --change 'ENV PATH=/usr/sbin:/usr/bin' - "$NAME/rust" >/dev/null
     rm -rf "$builder"
 }
@@ -49,33 +49,4 @@ torrserver_images() {
     for image in torrserver torrlite; do
         docker_build "$NAME/$image" --file "$SCRATCH/images/$image" "$SCRATCH/images"
     done
-}
-
-# A TorrServer that heeds its settings, as far as a check can tell: $NAME/case.
-case_image() {
-    cat >"$SCRATCH/images/answer" <<'END'
-#!/bin/sh
-read -r method path version
-login=no
-while read -r line && [ "${#line}" -gt 1 ]; do
-    # admin:secret
-    case $line in "Authorization: Basic YWRtaW46c2VjcmV0"*) login=yes ;; esac
-done
-case $TS_FORCE_HTTPS_ENABLE:$method:$path:$login in
-    1:*) status="307 Temporary Redirect" ;;
-    :GET:/echo:* | :GET:/playlistall/all.m3u\?category=_hc:yes) status="200 OK" ;;
-    :*:/playlistall*:no) status="401 Unauthorized" ;;
-    *) status="404 Not Found" ;;
-esac
-printf 'HTTP/1.0 %s\r\nContent-Length: 10\r\n\r\nMatriX.143' "$status"
-END
-    cat >"$SCRATCH/images/serve" <<'END'
-#!/bin/sh
-[ -z "$TS_SSL_PORT" ] || /bin/nc -ll -p "$TS_SSL_PORT" -e /answer &
-exec /bin/nc -ll -p "${TS_PORT:-8090}" -e /answer
-END
-    chmod +x "$SCRATCH/images/answer" "$SCRATCH/images/serve"
-    printf 'FROM scratch\nCOPY busybox /bin/sh\nCOPY busybox /bin/nc\nCOPY answer serve /\nENTRYPOINT ["/serve"]\n' \
-        >"$SCRATCH/images/case"
-    docker_build "$NAME/case" --file "$SCRATCH/images/case" "$SCRATCH/images"
 }

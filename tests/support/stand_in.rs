@@ -1,14 +1,39 @@
-//! A stand-in for TorrServer: answers `GET /echo` with 200 and a bare version,
-//! anything else with 404, on TS_PORT (8090) of all addresses.
+//! A stand-in for TorrServer on TS_PORT (8090) of all addresses, as far as a
+//! check can tell: `/echo`, the play list with its login, forced HTTPS; on
+//! TS_SSL_PORT a ServerHello. Anything else is 404. Prints its port: TS_PORT=0
+//! takes a free one.
 
 use std::env;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+/// TLS 1.2's without what it may leave out: a record, a message, the version;
+/// then follow 32 random bytes, no session, a cipher suite, no compression.
+const SERVER_HELLO: [u8; 11] = [0x16, 3, 3, 0, 42, 2, 0, 0, 38, 3, 3];
+const REST: [u8; 36] = {
+    let mut rest = [7; 36];
+    (rest[32], rest[33], rest[34], rest[35]) = (0, 0xc0, 0x2f, 0);
+    rest
+};
 
 fn main() {
-    let port = env::var("TS_PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(8090);
+    let port = |name| env::var(name).ok().and_then(|port| port.parse().ok());
+    if let Some(port) = port("TS_SSL_PORT") {
+        thread::spawn(move || serve(listen(port)));
+    }
+    let listener = listen(port("TS_PORT").unwrap_or(8090));
+    println!("{}", listener.local_addr().expect("it is bound").port());
+    serve(listener);
+}
+
+fn listen(port: u16) -> TcpListener {
     let listener = TcpListener::bind(("::", port)).or_else(|_| TcpListener::bind(("0.0.0.0", port)));
-    for stream in listener.expect("the port is free").incoming().flatten() {
+    listener.expect("the port is free")
+}
+
+fn serve(listener: TcpListener) {
+    for stream in listener.incoming().flatten() {
         // One client after the other: a check is all that ever asks.
         let _ = answer(stream);
     }
@@ -22,11 +47,25 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
             0 => return Ok(()),
             count => request.extend_from_slice(&piece[..count]),
         }
+        if request.starts_with(&SERVER_HELLO[..1]) {
+            return stream.write_all(&[&SERVER_HELLO[..], &REST].concat());
+        }
     }
-    let (status, body) = match request.starts_with(b"GET /echo ") {
-        true => ("200 OK", "MatriX.143"),
-        false => ("404 Not Found", "404 page not found"),
-    };
+    let status = status(&String::from_utf8_lossy(&request));
+    let body = "MatriX.143";
     let length = body.len();
     write!(stream, "HTTP/1.0 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{body}")
+}
+
+fn status(request: &str) -> &'static str {
+    // admin:secret
+    let login = request.contains("Authorization: Basic YWRtaW46c2VjcmV0\r\n");
+    let method_and_path = request.split(" HTTP/").next().unwrap_or_default();
+    match method_and_path {
+        _ if env::var("TS_FORCE_HTTPS_ENABLE").is_ok_and(|value| value == "1") => "307 Temporary Redirect",
+        "GET /echo" => "200 OK",
+        "GET /playlistall/all.m3u?category=_hc" if login => "200 OK",
+        "GET /playlistall/all.m3u?category=_hc" => "401 Unauthorized",
+        _ => "404 Not Found",
+    }
 }

@@ -16,11 +16,9 @@ PROBE, SCRATCH, COUNT, SEED = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sy
 # How long after its deadline a run may end, on a machine that does nothing else.
 GRACE = 0.1
 
-# No run may have a larger address space, so none can have more resident; the
-# stacks of threads come on top, since of their 64 KiB only a little is touched.
-# A run that asks for more is ended by its own allocator, which is no exit 0 or 1.
+# No run may have a larger address space, so none can have more resident. A run
+# that asks for more is ended by its own allocator, which is no exit 0 or 1.
 MEMORY = 1024 * 1024
-STACK = 72 * 1024
 
 WORKERS = 4
 
@@ -244,10 +242,7 @@ def invocation(rng, ports):
 
 def run(args, env):
     """How it ended, how long it took, and what it said."""
-    targets = [arg for arg in args if ":" in arg]
-    targets += env.get("PROBE_TARGET", "").split()
-    stacks = STACK * len(targets) if len(targets) > 1 else 0
-    command = ["prlimit", f"--as={MEMORY + stacks}", PROBE, *args]
+    command = ["prlimit", f"--as={MEMORY}", PROBE, *args]
     start = time.monotonic()
     process = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     return process.returncode, time.monotonic() - start, process.stdout, process.stderr
@@ -306,14 +301,13 @@ def check(ports):
         worker.join()
 
     # Four run at a time on a machine that may do other things as well: what was
-    # late has three tries alone.
+    # late has ten tries alone, of which one is in time if it can be.
     for number, args, env, limit in late:
-        tries = [run(args, env)[1] for _ in range(3)]
-        if min(tries) > limit + GRACE:
-            failures.append((number, f"late: {tries}, deadline {limit}", args, env, b""))
+        if all(run(args, env)[1] > limit + GRACE for _ in range(10)):
+            failures.append((number, f"late ten times, deadline {limit}", args, env, b""))
     print(f"{COUNT} random invocations, seed {SEED}: exit codes {dict(codes)}")
     print(f"{len(late)} had to run again, alone; the latest other ended {latest * 1000:.0f} ms after its deadline")
-    print(f"address space of each at most {MEMORY} bytes, and {STACK} for each thread's stack")
+    print(f"address space of each at most {MEMORY} bytes")
     for number, what, args, env, text in failures[:20]:
         print(f"FAILED {number}: {what}: {args} {env} {text!r:.300}")
     return failures

@@ -7,20 +7,36 @@ import subprocess
 import sys
 import threading
 
-ROOT, PROBE = sys.argv[1], sys.argv[2]
-IMAGE = sys.argv[3] if len(sys.argv) > 3 else None
-
-EMPTY = ["chroot", ROOT]
-INSIDE = "/probe"
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"]
-DROPPED = [*NOBODY, "--bounding-set=-all", "--inh-caps=-all"]
+ROOT = sys.argv[1]
+IMAGE = sys.argv[2] if len(sys.argv) > 2 else None
+SOCKET, FULL = f"{ROOT}/ok.sock", f"{ROOT}/full.sock"
 
 
-def limited(*limits):
-    return ["prlimit", *limits]
+def unused_id():
+    """A user id of which no process is: a limit of processes counts all of a user's."""
+    used = {os.stat(f"/proc/{pid}").st_uid for pid in os.listdir("/proc") if pid.isdigit() and os.path.exists(f"/proc/{pid}")}
+    start = 10_000 + os.getpid() % 50_000
+    return next(number for number in range(start, 65_000) if number not in used)
 
+
+def limited(limit, *command):
+    return ["prlimit", limit, *command]
+
+
+OUTSIDE = [f"{ROOT}/probe"]
+INSIDE = ["chroot", ROOT, "/probe"]
+USER = unused_id()
+DROPPED = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"]
+DROPPED += ["--bounding-set=-all", "--inh-caps=-all", *OUTSIDE]
+ALONE = limited("--nproc=1", *DROPPED)
+FOUR_FILES = limited("--nofile=4", *INSIDE)
+SMALL = limited(f"--as={1 << 20}", *OUTSIDE)
+SMALLEST = limited(f"--as={600 << 10}", *OUTSIDE)
+CONTAINER = ["docker", "run", "--rm", "--network=host", "--read-only", "--cap-drop=ALL"]
+CONTAINER += ["--security-opt=no-new-privileges", f"--user={USER}:{USER}", f"{IMAGE}", "/probe"]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+FLOOD = b"HTTP/1.1 200 OK\r\n\r\n" + b"hello" * 300_000
 
 
 def serve(listener, answer):
@@ -51,93 +67,70 @@ def tcp(answer):
     return serve(listener, answer).getsockname()[1]
 
 
-def unix(path, answer):
+def unix(path):
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     os.chmod(path, 0o777)
-    serve(listener, answer)
+    return listener
 
 
-def cases(ok, silent, flood, closed):
-    """name, command before the probe, probe, arguments, exit code, pattern of what it says."""
-    http = f"http://127.0.0.1:{ok}/"
-    local = f"http://localhost:{ok}/"
+def cases():
+    """name, command, arguments, exit code, pattern of what it says."""
+    ok, closed = tcp(OK), socket.socket()
+    closed.bind(("127.0.0.1", 0))
+    http, local = f"http://127.0.0.1:{ok}/", f"http://localhost:{ok}/"
     stream = f"tcp://127.0.0.1:{ok}"
-    hangs = f"127.0.0.1:{silent}"
-    healthy, many = r"healthy: \S+: 200 OK in \S+ms\n", [http] * 8
-    return [
-        ("an empty root", EMPTY, INSIDE, [http], 0, healthy),
-        ("an empty root, localhost", EMPTY, INSIDE, [local], 0, healthy),
-        ("an empty root, tcp", EMPTY, INSIDE, [stream], 0, r"healthy: \S+: connected in \S+\n"),
-        ("an empty root, unix", EMPTY, INSIDE, ["unix:/ok.sock", "--unix-socket=/ok.sock", "http://x/"], 0, "(healthy: .*\n){2}"),
-        ("an empty root, unhealthy", EMPTY, INSIDE, [f"127.0.0.1:{closed}"], 1, ".*connect: connection refused\n"),
-        ("an empty root, a name", EMPTY, INSIDE, ["-t1s", "http://name.invalid/"], 1, ".*resolve: .*\n"),
-        ("an empty root, threads", EMPTY, INSIDE, many, 0, f"({healthy}){{8}}"),
-        ("4 files", [*limited("--nofile=4"), *EMPTY], INSIDE, [local], 0, healthy),
-        ("4 files, unix", [*limited("--nofile=4"), *EMPTY], INSIDE, ["unix:/ok.sock"], 0, "healthy: .*\n"),
-        (
-            "4 files, two targets at a time",
-            [*limited("--nofile=4"), *EMPTY],
-            INSIDE,
-            ["-t300ms", hangs, hangs],
-            1,
-            "(?s)(?=.*: timed out after 300ms).*connect: too many open files.*",
-        ),
-        ("3 files", limited("--nofile=3"), PROBE, [http], 1, ".*connect: too many open files\n"),
-        ("8 MiB", limited(f"--as={8 << 20}"), PROBE, [http], 0, healthy),
-        ("8 MiB, threads", limited(f"--as={8 << 20}"), PROBE, many, 0, f"({healthy}){{8}}"),
-        ("8 MiB, 100 targets", limited(f"--as={8 << 20}"), PROBE, [http] * 100, 0, f"({healthy}){{100}}"),
-        ("8 MiB, a flood", limited(f"--as={8 << 20}"), PROBE, [f"127.0.0.1:{flood}"], 0, healthy),
-        ("1 MiB", limited(f"--as={1 << 20}"), PROBE, [http], 0, healthy),
-        ("1 MiB, a flood", limited(f"--as={1 << 20}"), PROBE, [f"127.0.0.1:{flood}"], 0, healthy),
-        ("1 MiB, 100 targets", limited(f"--as={1 << 20}"), PROBE, [http] * 100, 0, f"({healthy}){{100}}"),
-        ("1 MiB, 100 targets hang", limited(f"--as={1 << 20}"), PROBE, ["-t300ms", *[hangs] * 100], 1, r"(.*: timed out after 300ms\n){100}"),
-        ("8 MiB, 100 targets hang", limited(f"--as={8 << 20}"), PROBE, ["-t300ms", *[hangs] * 100], 1, r"(.*: timed out after 300ms\n){100}"),
-        ("1 process, no threads", [*limited("--nproc=1"), *DROPPED], INSIDE, many, 0, f"({healthy}){{8}}"),
-        ("1 process, unix", [*limited("--nproc=1"), *DROPPED], INSIDE, ["unix:SOCKET"], 0, "healthy: .*\n"),
-        ("1 process, one target hangs", [*limited("--nproc=1"), *DROPPED], INSIDE, ["-t300ms", hangs, http], 1, "(?s).*timed out.*"),
-        ("no capabilities", DROPPED, INSIDE, [http], 0, healthy),
-        ("no memory for a stack of threads", limited(f"--as={600 << 10}"), PROBE, [http] * 8, 0, f"({healthy}){{8}}"),
-    ]
-
-
-def containers(ok, closed):
-    docker = ["docker", "run", "--rm", "--network=host", "--read-only", "--cap-drop=ALL"]
-    docker += ["--security-opt=no-new-privileges", "--user=65534:65534", IMAGE]
-    http = f"http://localhost:{ok}/"
-    return [
-        ("a container", docker, INSIDE, [http], 0, "healthy: .*: 200 OK in .*ms\n"),
-        ("a container, threads", docker, INSIDE, [http, http, f"tcp://127.0.0.1:{ok}"], 0, "(healthy: .*\n){3}"),
-        ("a container, unhealthy", docker, INSIDE, [f"127.0.0.1:{closed}"], 1, ".*: connection refused\n"),
-        ("a container, no such socket", docker, INSIDE, ["unix:/x"], 1, ".*connect: no such file\n"),
-    ]
+    hangs, flood = f"127.0.0.1:{tcp(None)}", f"127.0.0.1:{tcp(FLOOD)}"
+    refuses = f"127.0.0.1:{closed.getsockname()[1]}"
+    serve(unix(SOCKET), OK)
+    full = unix(FULL)
+    full.listen(0)
+    waiting = socket.socket(socket.AF_UNIX)
+    waiting.connect(FULL)
+    healthy = r"healthy: \S+: 200 OK in \S+s\n"
+    connected = r"healthy: \S+: connected in \S+s\n"
+    late = r"unhealthy: .*: timed out after 300ms\n"
+    refused = r"unhealthy: .*connect: connection refused\n"
+    yield "an empty root", INSIDE, [http], 0, healthy
+    yield "an empty root, localhost", INSIDE, [local], 0, healthy
+    yield "an empty root, tcp", INSIDE, [stream], 0, connected
+    yield "an empty root, unix", INSIDE, ["unix:/ok.sock", "--unix-socket=/ok.sock", "http://x/"], 0, connected + healthy
+    yield "an empty root, unhealthy", INSIDE, [refuses], 1, refused
+    yield "an empty root, a name", INSIDE, ["-t1s", "http://name.invalid/"], 1, ".*resolve: .*\n"
+    yield "an empty root, 8 targets", INSIDE, [http] * 8, 0, f"({healthy}){{8}}"
+    yield "4 files", FOUR_FILES, [local], 0, healthy
+    yield "4 files, unix", FOUR_FILES, ["unix:/ok.sock"], 0, connected
+    yield "4 files, 8 targets", FOUR_FILES, [http] * 8, 0, f"({healthy}){{8}}"
+    yield "3 files", limited("--nofile=3", *OUTSIDE), [http], 1, ".*connect: too many open files\n"
+    yield "1 MiB", SMALL, [http], 0, healthy
+    yield "1 MiB, a flood", SMALL, [flood], 0, healthy
+    yield "1 MiB, 100 targets", SMALL, [http] * 100, 0, f"({healthy}){{100}}"
+    yield "1 MiB, 100 targets hang", SMALL, ["-t300ms", *[hangs] * 100], 1, f"({late}){{100}}"
+    yield "600 KiB, 8 targets", SMALLEST, [http] * 8, 0, f"({healthy}){{8}}"
+    yield "no capabilities", DROPPED, [http], 0, healthy
+    yield "1 process, 8 targets", ALONE, [local] * 8, 0, f"({healthy}){{8}}"
+    yield "1 process, unix", ALONE, [f"unix:{SOCKET}"], 0, connected
+    yield "1 process, a full backlog", ALONE, ["-t300ms", f"unix:{FULL}"], 1, late
+    yield "1 process, the second target hangs", ALONE, ["-t300ms", http, hangs], 1, healthy + late
+    if IMAGE:
+        yield "a container", CONTAINER, [local], 0, healthy
+        yield "a container, 3 targets", CONTAINER, [local, http, stream], 0, healthy * 2 + connected
+        yield "a container, unhealthy", CONTAINER, [refuses], 1, refused
+        yield "a container, no such socket", CONTAINER, ["unix:/x"], 1, ".*connect: no such file\n"
 
 
 def main():
-    ok, silent, flood = tcp(OK), tcp(None), tcp(b"HTTP/1.1 200 OK\r\n\r\n" + b"hello" * 300_000)
-    holder = socket.socket()
-    holder.bind(("127.0.0.1", 0))
-    closed = holder.getsockname()[1]
-    sock = f"{ROOT}/ok{os.getpid()}.sock"
-    unix(sock, OK)
-    os.replace(sock, f"{ROOT}/ok.sock")
-    rows = containers(ok, closed) if IMAGE else cases(ok, silent, flood, closed)
-    failed = 0
-    for name, before, probe, args, code, pattern in rows:
-        if probe == INSIDE and before[0] not in ("chroot", "docker") and "chroot" not in before:
-            # Only root may change the root.
-            probe = f"{ROOT}/probe"
-        args = [arg.replace("SOCKET", f"{ROOT}/ok.sock") for arg in args]
-        command = [*before, probe, *args]
-        process = subprocess.run(command, env={"PATH": os.environ["PATH"]}, capture_output=True, timeout=120)
+    passed = failed = 0
+    for name, command, args, code, pattern in cases():
+        process = subprocess.run([*command, *args], capture_output=True, timeout=120)
         text = (process.stdout + process.stderr).decode()
-        good = process.returncode == code and re.fullmatch(pattern, text)
-        if not good:
+        if process.returncode == code and re.fullmatch(pattern, text):
+            passed += 1
+            print(f"ok: {name}")
+        else:
             failed += 1
             print(f"FAILED: {name}: exit {process.returncode}, want {code}: {text[:600]!r}, want {pattern!r}")
-        else:
-            print(f"ok: {name}")
-    print(f"{len(rows) - failed} passed, {failed} failed")
+    print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
 
