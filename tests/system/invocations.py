@@ -305,6 +305,8 @@ def check(ports):
     for number, args, env, limit in late:
         if all(run(args, env)[1] > limit + GRACE for _ in range(10)):
             failures.append((number, f"late ten times, deadline {limit}", args, env, b""))
+    if sum(codes.values()) < COUNT:
+        failures.append((COUNT, "not all were run", [], {}, b""))
     print(f"{COUNT} random invocations, seed {SEED}: exit codes {dict(codes)}")
     print(f"{len(late)} had to run again, alone; the latest other ended {latest * 1000:.0f} ms after its deadline")
     print(f"address space of each at most {MEMORY} bytes")
