@@ -33,7 +33,7 @@ make_scratch() {
 # Debian's packages, without a question asked and without starting a daemon of
 # theirs. Two commands of ours take turns.
 apt_install() (
-    exec 8>/tmp/probe-apt.lock
+    exec 8<"$(command -v apt-get)"
     flock 8
     if [ ! -e /usr/sbin/policy-rc.d ]; then
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT

@@ -21,7 +21,7 @@ made() { say "$*" >>"$SCRATCH/made"; }
 
 # A swarm of one node, which is all that an engine can be in: tests take turns.
 start_swarm() {
-    exec 9>/tmp/probe-test-swarm.lock
+    exec 9<"$(command -v docker)"
     flock 9
     if [ "$(docker info --format '{{.Swarm.LocalNodeState}}')" = inactive ] &&
         docker swarm init --advertise-addr 127.0.0.1 >/dev/null 2>&1; then
