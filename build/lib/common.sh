@@ -63,13 +63,14 @@ cannot_run() {
     exit 77
 }
 
-# Needs a command, from a Debian package of the same or another name.
+# Fetches a command that is missing, from a Debian package of the same or another
+# name, where that can be done.
+want() { has "$1" || [ -e "$1" ] || ! can_apt || apt_install "${2:-$1}" || :; }
+
+# The same for what nothing goes without.
 need() {
+    want "$@"
     has "$1" && return
-    if ! can_apt; then
-        missing="$1 is missing; on Debian: apt-get install ${2:-$1}"
-        case $0 in *tests/system/* | */lint) cannot_run "$missing" ;; *) fail "$missing" ;; esac
-    fi
-    say "$1 is missing and is fetched:"
-    apt_install "${2:-$1}"
+    missing="$1 is missing; on Debian: apt-get install ${2:-$1}"
+    case $0 in *tests/system/* | */lint) cannot_run "$missing" ;; *) fail "$missing" ;; esac
 }
