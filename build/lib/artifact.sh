@@ -1,4 +1,4 @@
-# Sourced: what a binary must be before it is called the artifact.
+# Sourced: what a binary must be before it is called the artifact, and what it is shown with.
 # shellcheck shell=sh
 
 # Proves that the file $1 runs where there is nothing else.
@@ -11,6 +11,8 @@ prove_artifact() {
     case $headers in *GNU_STACK*RWE*) fail "$1 has an executable stack" ;; esac
     in_empty_root "$1"
 }
+
+size_of() { wc -c <"$1" | tr -d ' '; }
 
 # Runs it in an empty root with an empty environment: the version, and a
 # refused connection.
@@ -48,4 +50,9 @@ enter() {
     else
         env -i "$(command -v unshare)" --user --map-root-user --root="$root" "$@"
     fi
+}
+
+# Compiles the stand-in server as the file $1, for this machine; `$@` adds flags for rustc.
+compile_stand_in() {
+    "$SYSROOT/bin/rustc" --edition 2024 -O -Dwarnings -o "$@" tests/support/stand_in.rs
 }

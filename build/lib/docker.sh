@@ -1,7 +1,7 @@
 # Sourced: a real Docker engine for the tests, left as it was found.
 # shellcheck shell=sh
 . build/lib/toolchain.sh
-. build/lib/compile.sh
+. build/lib/artifact.sh
 . build/lib/check.sh
 
 has_docker() { docker info >/dev/null 2>&1; }
@@ -49,9 +49,8 @@ END
 build_stand_in() {
     use_probe
     use_toolchain
-    use_linker
-    compile --example stand_in
-    STAND_IN=target/static/$TRIPLE/release/examples/stand_in
+    STAND_IN=target/stand_in
+    compile_stand_in "$STAND_IN" -Ctarget-feature=+crt-static
 }
 
 # Docker's builder since version 23. An older engine has it too, and its own

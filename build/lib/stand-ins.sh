@@ -13,7 +13,7 @@ rust_image() {
     done
     # The packages, and all that they depend on.
     apt-cache depends --recurse --important --installed \
-        rustc-web cargo-web rust-web-src lld musl-dev binutils gcc libc6-dev |
+        rustc-web cargo-web rust-web-src lld-22 musl-dev binutils gcc libc6-dev |
         grep '^[a-z]' | sort -u | xargs dpkg-query --listfiles 2>/dev/null |
         grep -v -e '^/usr/share/' -e '^/etc/alternatives' | sort -u |
         while read -r file; do
