@@ -40,18 +40,18 @@ equal() { [ "$1" = "$2" ] || { say "want $2, got $1" && false; }; }
 
 # Sets PROBE to what is tested: this machine's static binary, unless it is set.
 use_probe() {
-    use_platform "$(host_platform)"
+    use_platform
     [ -n "${PROBE-}" ] || [ -x "$DIST/probe" ] || build/static
     PROBE=${PROBE:-$ROOT/$DIST/probe}
 }
 
-# in_own_network COMMAND...: in a network namespace with nothing but loopback,
-# whose ports are all free. What the command needs is fetched before.
+# in_own_network COMMAND...: in a network with nothing but loopback, whose ports are
+# all free, and with mounts of its own. What the command needs is fetched before.
 in_own_network() {
     need unshare util-linux
     need ip iproute2
     map=
     [ "$(id -u)" = 0 ] || map=--map-root-user
-    unshare --net $map true 2>/dev/null || cannot_run "no network namespace can be made here"
-    unshare --net $map sh -c 'ip link set lo up && exec "$@"' sh "$@"
+    unshare --net --mount $map true 2>/dev/null || cannot_run "no namespaces can be made here"
+    unshare --net --mount $map sh -c 'ip link set lo up && exec "$@"' sh "$@"
 }
