@@ -1,18 +1,21 @@
 //! The probe copies itself: an image without a shell has no `cp` to do it with.
-//!
-//! Paths are bytes here, since std's own ways with them cost some kilobytes.
 
+use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::print::{push, push_escaped, push_number};
+use crate::file;
+use crate::print::{push, push_escaped};
 use crate::verdict::push_os_error;
 
 /// The running binary, also where its file has since been removed (proc(5)).
 const SELF: &str = "/proc/self/exe";
+
+/// A temporary file's name, or so much of it as no other file has.
+const TEMPORARY: &str = ".probe-000000000000000000000000000000000";
 
 /// The most of a path that is shown.
 const SHOWN: usize = 256;
@@ -21,16 +24,13 @@ const SHOWN: usize = 256;
 /// Returns the line that says so, or why not; it has the path as it was
 /// `written`, and so not what a variable holds.
 pub fn install(path: &[u8], written: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
-    let inside = |path: &[u8]| [path.strip_suffix(b"/").unwrap_or(path), b"/probe"].concat();
-    let (shown, result) = match File::open(SELF) {
-        Err(error) => (SELF.into(), Err(error)),
-        Ok(binary) => match put(&binary, &inside(path)) {
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-                // So it is no folder.
-                (written.to_vec(), put(&binary, path))
-            }
-            result => (inside(written), result),
-        },
+    let mut shown = written.to_vec();
+    let result = match file::open(SELF, false) {
+        Ok(binary) => put(binary, path, &mut shown),
+        Err(error) => {
+            shown = SELF.into();
+            Err(error)
+        }
     };
     let mut line = Vec::new();
     push(&mut line, if result.is_ok() { "installed: " } else { "probe: " });
@@ -45,25 +45,34 @@ pub fn install(path: &[u8], written: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
 
 /// Makes `path` a copy of `binary`, whole or not at all: a temporary file beside
 /// it takes its name at last. That replaces what had the name, a running binary
-/// too, and a symbolic link rather than the file it leads to.
-fn put(binary: &File, path: &[u8]) -> io::Result<()> {
-    let folder = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+/// too, and a symbolic link rather than the file it leads to. All of it happens in
+/// the folder itself, where names are short enough for [`file::open`].
+fn put(binary: File, path: &[u8], shown: &mut Vec<u8>) -> io::Result<()> {
+    let name = match env::set_current_dir(OsStr::from_bytes(path)) {
+        Ok(()) => {
+            push(shown, if shown.ends_with(b"/") { "probe" } else { "/probe" });
+            b"probe"
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            // So it is no folder.
+            let name_at = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+            if name_at > 0 {
+                env::set_current_dir(OsStr::from_bytes(&path[..name_at]))?;
+            }
+            &path[name_at..]
+        }
+        Err(error) => return Err(error),
+    };
     // Others may be at work, or were ended at it; each may be PID 1 of a container.
-    let mut number = 0;
-    let (temporary, mut file) = loop {
-        let mut temporary = path[..folder].to_vec();
-        push(&mut temporary, ".probe-");
-        push_number(&mut temporary, number);
-        match File::create_new(OsStr::from_bytes(&temporary)) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && number < 100 => number += 1,
+    let mut length = ".probe-0".len();
+    let (temporary, file) = loop {
+        let temporary = &TEMPORARY[..length];
+        match file::open(temporary, true) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && length < TEMPORARY.len() => length += 1,
             opened => break (temporary, opened?),
         }
     };
-    let temporary = OsStr::from_bytes(&temporary);
-    // The umask has taken away from the mode of the new file.
-    let done = fs::set_permissions(temporary, Permissions::from_mode(0o755))
-        .and_then(|()| copy(binary, &mut file))
-        .and_then(|()| fs::rename(temporary, OsStr::from_bytes(path)));
+    let done = copy(binary, file).and_then(|()| fs::rename(temporary, OsStr::from_bytes(name)));
     if done.is_err() {
         let _ = fs::remove_file(temporary);
     }
@@ -71,7 +80,9 @@ fn put(binary: &File, path: &[u8]) -> io::Result<()> {
 }
 
 /// Fills a new file with the running binary.
-fn copy(mut binary: &File, file: &mut File) -> io::Result<()> {
+fn copy(mut binary: File, mut file: File) -> io::Result<()> {
+    // The umask has taken away from the mode of the new file.
+    file.set_permissions(Permissions::from_mode(0o755))?;
     let mut piece = [0; 4096];
     loop {
         match binary.read(&mut piece)? {

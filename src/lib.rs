@@ -19,6 +19,7 @@ pub mod dial;
 pub mod dns;
 pub mod duration;
 pub mod expand;
+pub mod file;
 pub mod install;
 pub mod print;
 pub mod probe;

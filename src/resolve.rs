@@ -1,7 +1,6 @@
 //! From a name to its addresses: /etc/hosts, then the name servers of
 //! /etc/resolv.conf, all within the deadline.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::dns::{self, Answer, Conf};
+use crate::file;
 use crate::verdict::{Failure, Phase, Unhealthy, fail, failed, timed_out};
 
 /// What is kept of a line: stops a file without line ends.
@@ -35,7 +35,7 @@ pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Failure>
 /// Hands over each line of a file; none where there is no file, as in an empty
 /// image. The deadline stops a file without end.
 fn each_line(path: &str, deadline: &Deadline, take: &mut dyn FnMut(&[u8])) {
-    let Ok(mut file) = File::open(path) else { return };
+    let Ok(mut file) = file::open(path, false) else { return };
     let mut line = Vec::new();
     let mut piece = [0; 1024];
     while let (Some(_), Ok(count @ 1..)) = (deadline.left(), file.read(&mut piece)) {
