@@ -5,7 +5,7 @@
 //! deadline, so it needs a thread that may outlive the check; and in a static
 //! binary it brings much of the C library along.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use crate::target::NAME_MAX;
 use crate::text::{cut, digits, parsed, words};
@@ -17,6 +17,9 @@ pub const AAAA: u8 = 28;
 
 /// The header of a message (RFC 1035, 4.1.1).
 const HEADER: usize = 12;
+
+/// Where name servers listen (RFC 1035, 4.2).
+const PORT: u16 = 53;
 
 /// The longest label (RFC 1035, 2.3.4).
 const LABEL_MAX: usize = 63;
@@ -199,9 +202,14 @@ impl Conf {
 
 /// A name server's address, with its port (RFC 1035, 4.2.1); one of IPv6 may have a zone, `fe80::1%2`.
 fn name_server(word: &[u8]) -> Option<SocketAddr> {
-    match word.contains(&b':') {
-        true => parsed(&[b"[", word, b"]:53"].concat()),
-        false => parsed(&[word, b":53"].concat()),
+    let (address, zone) = cut(word, b'%');
+    match (parsed(address)?, zone) {
+        (IpAddr::V6(ip), Some(zone)) => {
+            let zone = u32::try_from(digits(zone)?).ok()?;
+            Some(SocketAddrV6::new(ip, PORT, 0, zone).into())
+        }
+        (IpAddr::V4(_), Some(_)) => None,
+        (ip, None) => Some(SocketAddr::new(ip, PORT)),
     }
 }
 

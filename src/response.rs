@@ -49,36 +49,30 @@ pub enum Error {
 
 impl Print for Error {
     fn print(&self, out: &mut Vec<u8>) {
-        push(
-            out,
-            match self {
-                Error::NotHttp(start) if matches!(start[..], [21 | 22, 3, ..]) => {
-                    // A record of a TLS alert or handshake (RFC 8446, 5.1).
-                    return push(out, "not an HTTP response: TLS, try tls://host:port");
-                }
-                Error::NotHttp(_) => "not an HTTP response: \"",
-                Error::Field => "malformed header field",
-                Error::HeaderTooLong => "header section longer than 64 KiB",
-                Error::ContentLength => "malformed Content-Length",
-                Error::Chunk => "malformed chunked coding",
-                Error::Empty => "connection closed without an answer",
-                Error::HeaderCutOff => "connection closed within the header section",
-                Error::BodyCutOff(..) => "connection closed after ",
-                Error::ChunksCutOff => "connection closed before the last chunk",
-            },
-        );
         match self {
+            // A record of a TLS alert or handshake (RFC 8446, 5.1).
+            Error::NotHttp(start) if matches!(start[..], [21 | 22, 3, ..]) => {
+                push(out, "not an HTTP response: TLS, try tls://host:port");
+            }
             Error::NotHttp(start) => {
+                push(out, "not an HTTP response: \"");
                 push_escaped(out, start, SHOWN);
                 push(out, "\"");
             }
+            Error::Field => push(out, "malformed header field"),
+            Error::HeaderTooLong => push(out, "header section longer than 64 KiB"),
+            Error::ContentLength => push(out, "malformed Content-Length"),
+            Error::Chunk => push(out, "malformed chunked coding"),
+            Error::Empty => push(out, "connection closed without an answer"),
+            Error::HeaderCutOff => push(out, "connection closed within the header section"),
             Error::BodyCutOff(came, length) => {
+                push(out, "connection closed after ");
                 push_number(out, *came);
                 push(out, " of ");
                 push_number(out, *length);
                 push(out, " bytes of the body");
             }
-            _ => {}
+            Error::ChunksCutOff => push(out, "connection closed before the last chunk"),
         }
     }
 }

@@ -149,7 +149,7 @@ pub fn parse(target: &Expanded) -> Result<Target, Error> {
     }
     if let Some(authority) = rest(b"tls://") {
         let (host, endpoint) = host_port(authority)?;
-        let is_name = !host.starts_with(b"[") && parsed::<IpAddr>(host).is_none();
+        let is_name = !host.starts_with(b"[") && parsed(host).is_none();
         let check = Check::Tls(is_name.then(|| host.to_vec()));
         return Ok(Target { shown: text.to_vec(), endpoint, check });
     }

@@ -1,6 +1,6 @@
 //! Small pieces of text, as all grammars here need them.
 
-use std::str::FromStr;
+use std::net::IpAddr;
 
 /// Splits `text` at the first `byte`: what stands before it, and what after
 /// it, if it is there.
@@ -30,10 +30,9 @@ pub fn digits(text: &[u8]) -> Option<u64> {
     (!text.is_empty()).then_some(number)
 }
 
-/// What std parses: an [`IpAddr`](std::net::IpAddr) without brackets, a
-/// [`SocketAddr`](std::net::SocketAddr).
-pub fn parsed<T: FromStr>(text: &[u8]) -> Option<T> {
-    // Latin-1: cannot fail, and the parsers take ASCII only.
+/// An IP address, without brackets.
+pub fn parsed(text: &[u8]) -> Option<IpAddr> {
+    // Latin-1: cannot fail, and the parser takes ASCII only.
     text.iter().copied().map(char::from).collect::<String>().parse().ok()
 }
 

@@ -98,42 +98,34 @@ pub enum Error {
 
 impl Print for Error {
     fn print(&self, out: &mut Vec<u8>) {
-        push(
-            out,
-            match self {
-                Error::NotTls(_) => "not a TLS response: \"",
-                Error::Alert(_) => "TLS alert ",
-                Error::RecordTooLong => "TLS record longer than 16 KiB",
-                Error::HelloTooLong => "ServerHello longer than 16 KiB",
-                Error::Hello => "malformed ServerHello",
-                Error::Version(_) => "",
-                Error::Empty => "connection closed without an answer",
-                Error::CutOff => "connection closed within the ServerHello",
-            },
-        );
         match self {
             Error::NotTls(start) => {
+                push(out, "not a TLS response: \"");
                 push_escaped(out, start, SHOWN);
                 push(out, "\"");
             }
-            Error::Alert(description) => push_number(out, u64::from(*description)),
+            Error::Alert(description) => {
+                push(out, "TLS alert ");
+                push_number(out, u64::from(*description));
+            }
+            Error::RecordTooLong => push(out, "TLS record longer than 16 KiB"),
+            Error::HelloTooLong => push(out, "ServerHello longer than 16 KiB"),
+            Error::Hello => push(out, "malformed ServerHello"),
             Error::Version(minor) => {
                 push_version(out, *minor);
                 push(out, ", want TLS 1.2 or 1.3");
             }
-            _ => {}
+            Error::Empty => push(out, "connection closed without an answer"),
+            Error::CutOff => push(out, "connection closed within the ServerHello"),
         }
     }
 }
 
 /// Appends a version's name. TLS 1.3 counts itself as 3.4 (RFC 8446, 4.1.2).
 pub fn push_version(out: &mut Vec<u8>, minor: u8) {
-    match minor {
-        0 => push(out, "SSLv3"),
-        _ => {
-            push(out, "TLS 1.");
-            push_number(out, u64::from(minor - 1));
-        }
+    push(out, if minor == 0 { "SSLv3" } else { "TLS 1." });
+    if minor > 0 {
+        push_number(out, u64::from(minor - 1));
     }
 }
 

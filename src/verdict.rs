@@ -146,13 +146,7 @@ pub fn timed_out(phase: Phase, deadline: &Deadline) -> Failure {
 /// `unhealthy: TARGET: connect: connection refused`.
 impl Print for Verdict<'_> {
     fn print(&self, out: &mut Vec<u8>) {
-        push(
-            out,
-            match self.outcome {
-                Ok(_) => "healthy: ",
-                Err(_) => "unhealthy: ",
-            },
-        );
+        push(out, if self.outcome.is_ok() { "healthy: " } else { "unhealthy: " });
         self.target.print(out);
         push(out, ": ");
         match &self.outcome {
@@ -188,16 +182,14 @@ impl Print for Answer {
 
 impl Print for Phase {
     fn print(&self, out: &mut Vec<u8>) {
-        push(
-            out,
-            match self {
-                Phase::NotChecked => "not checked: ",
-                Phase::Resolve => "resolve: ",
-                Phase::Connect => "connect: ",
-                Phase::Send => "send: ",
-                Phase::Receive => "receive: ",
-            },
-        );
+        let name = match self {
+            Phase::NotChecked => "not checked: ",
+            Phase::Resolve => "resolve: ",
+            Phase::Connect => "connect: ",
+            Phase::Send => "send: ",
+            Phase::Receive => "receive: ",
+        };
+        push(out, name);
     }
 }
 
@@ -262,32 +254,28 @@ fn push_timed_out(out: &mut Vec<u8>, phase: Phase, timeout: Duration) {
 /// would bring the C library's table of all errors into the binary.
 pub fn push_os_error(out: &mut Vec<u8>, kind: io::ErrorKind, number: i32) {
     use io::ErrorKind;
-    push(
-        out,
-        match kind {
-            ErrorKind::ConnectionRefused => "connection refused",
-            ErrorKind::ConnectionReset => "connection reset",
-            ErrorKind::ConnectionAborted => "connection aborted",
-            ErrorKind::BrokenPipe => "broken pipe",
-            ErrorKind::HostUnreachable => "no route to host",
-            ErrorKind::NetworkUnreachable => "network unreachable",
-            ErrorKind::AddrNotAvailable => "address not available",
-            ErrorKind::NotFound => "no such file",
-            ErrorKind::NotADirectory => "not a directory",
-            ErrorKind::IsADirectory => "is a directory",
-            ErrorKind::ReadOnlyFilesystem => "read-only file system",
-            ErrorKind::StorageFull => "no space left",
-            ErrorKind::PermissionDenied => "permission denied",
-            ErrorKind::OutOfMemory => "out of memory",
-            ErrorKind::TimedOut => "no answer from the network",
-            _ => match number {
-                EMFILE | ENFILE => "too many open files",
-                EAFNOSUPPORT => "address family not supported",
-                _ => {
-                    push(out, "system error ");
-                    return push_number(out, number.unsigned_abs().into());
-                }
-            },
-        },
-    );
+    let words = match (kind, number) {
+        (ErrorKind::ConnectionRefused, _) => "connection refused",
+        (ErrorKind::ConnectionReset, _) => "connection reset",
+        (ErrorKind::ConnectionAborted, _) => "connection aborted",
+        (ErrorKind::BrokenPipe, _) => "broken pipe",
+        (ErrorKind::HostUnreachable, _) => "no route to host",
+        (ErrorKind::NetworkUnreachable, _) => "network unreachable",
+        (ErrorKind::AddrNotAvailable, _) => "address not available",
+        (ErrorKind::NotFound, _) => "no such file",
+        (ErrorKind::NotADirectory, _) => "not a directory",
+        (ErrorKind::IsADirectory, _) => "is a directory",
+        (ErrorKind::ReadOnlyFilesystem, _) => "read-only file system",
+        (ErrorKind::StorageFull, _) => "no space left",
+        (ErrorKind::PermissionDenied, _) => "permission denied",
+        (ErrorKind::OutOfMemory, _) => "out of memory",
+        (ErrorKind::TimedOut, _) => "no answer from the network",
+        (_, EMFILE | ENFILE) => "too many open files",
+        (_, EAFNOSUPPORT) => "address family not supported",
+        _ => "system error ",
+    };
+    push(out, words);
+    if words.ends_with(' ') {
+        push_number(out, number.unsigned_abs().into());
+    }
 }
