@@ -93,18 +93,12 @@ fn error(place: &'static str, text: Option<&[u8]>, problem: &'static str) -> Box
     Box::new(Error { place, text, problem })
 }
 
-/// What an option does.
-#[derive(Clone, Copy)]
+/// What an option does; all but the first three take a value.
+#[derive(Clone, Copy, PartialEq)]
 enum Effect {
     Help,
     Version,
     Quiet,
-    Set(Setting),
-}
-
-/// What an option with a value sets.
-#[derive(Clone, Copy)]
-enum Setting {
     Timeout,
     Wait,
     Status,
@@ -116,32 +110,22 @@ enum Setting {
     Install,
 }
 
-/// How an option is written, and the variable that stands in for it; an empty
-/// text where there is none. No argument has the NUL that stands for no letter.
-struct Spec {
-    effect: Effect,
-    short: u8,
-    long: &'static str,
-    variable: &'static str,
-}
-
-const fn spec(effect: Effect, short: u8, long: &'static str, variable: &'static str) -> Spec {
-    Spec { effect, short, long, variable }
-}
-
-static OPTIONS: [Spec; 12] = [
-    spec(Effect::Set(Setting::Timeout), b't', "--timeout", "PROBE_TIMEOUT"),
-    spec(Effect::Set(Setting::Status), 0, "--status", "PROBE_STATUS"),
-    spec(Effect::Set(Setting::Expect), 0, "--expect", "PROBE_EXPECT"),
-    spec(Effect::Set(Setting::Method), b'X', "--method", "PROBE_METHOD"),
-    spec(Effect::Set(Setting::Header), b'H', "--header", ""),
-    spec(Effect::Set(Setting::Data), b'd', "--data", "PROBE_DATA"),
-    spec(Effect::Set(Setting::UnixSocket), 0, "--unix-socket", ""),
-    spec(Effect::Set(Setting::Wait), b'w', "--wait", "PROBE_WAIT"),
-    spec(Effect::Set(Setting::Install), 0, "--install", ""),
-    spec(Effect::Quiet, b'q', "--quiet", ""),
-    spec(Effect::Help, b'h', "--help", ""),
-    spec(Effect::Version, b'V', "--version", ""),
+/// What an option does, how it is written, and the variable that stands in for
+/// it; an empty text where there is none. No argument has the NUL that stands for
+/// no letter.
+static OPTIONS: [(Effect, u8, &str, &str); 12] = [
+    (Effect::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
+    (Effect::Status, 0, "--status", "PROBE_STATUS"),
+    (Effect::Expect, 0, "--expect", "PROBE_EXPECT"),
+    (Effect::Method, b'X', "--method", "PROBE_METHOD"),
+    (Effect::Header, b'H', "--header", ""),
+    (Effect::Data, b'd', "--data", "PROBE_DATA"),
+    (Effect::UnixSocket, 0, "--unix-socket", ""),
+    (Effect::Wait, b'w', "--wait", "PROBE_WAIT"),
+    (Effect::Install, 0, "--install", ""),
+    (Effect::Quiet, b'q', "--quiet", ""),
+    (Effect::Help, b'h', "--help", ""),
+    (Effect::Version, b'V', "--version", ""),
 ];
 
 /// The variable that stands in for targets on the command line.
@@ -149,7 +133,7 @@ const TARGETS: &str = "PROBE_TARGET";
 
 /// Reads arguments, the program's name not included, and those variables that
 /// no argument overrules.
-pub fn parse(mut args: impl Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Command, Box<Error>> {
+pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Command, Box<Error>> {
     let mut reader = Reader {
         config: Box::new(Config {
             targets: Vec::with_capacity(1),
@@ -174,33 +158,32 @@ pub fn parse(mut args: impl Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
             continue;
         }
         let (index, attached) = find(&arg)?;
-        let option = &OPTIONS[index];
+        let (effect, _, long, _) = OPTIONS[index];
         given[index] = true;
-        match (option.effect, attached) {
-            (Effect::Set(setting), attached) => match attached.map(<[u8]>::to_vec).or_else(|| args.next()) {
-                Some(value) => reader.set(setting, option.long, &value)?,
-                None => return Err(error(option.long, None, "needs a value")),
-            },
-            (_, Some(_)) => return Err(error(option.long, None, "takes no value")),
+        match (effect, attached) {
+            (Effect::Help | Effect::Version | Effect::Quiet, Some(_)) => {
+                return Err(error(long, None, "takes no value"));
+            }
             (Effect::Help, None) => return Ok(Command::Help),
             (Effect::Version, None) => return Ok(Command::Version),
             (Effect::Quiet, None) => reader.config.quiet = true,
+            (_, Some(value)) => reader.set(effect, long, value)?,
+            (_, None) => match args.next() {
+                Some(value) => reader.set(effect, long, &value)?,
+                None => return Err(error(long, None, "needs a value")),
+            },
         }
     }
     // Variables are set for the checks of the same container.
     if let Some(install) = reader.install {
-        let alone = reader.config.targets.is_empty() && given.iter().filter(|given| **given).count() == 1;
-        return if alone {
-            Ok(install)
-        } else {
-            Err(error("--install", None, "takes no target, and no other option"))
-        };
+        if reader.config.targets.is_empty() && given.iter().filter(|given| **given).count() == 1 {
+            return Ok(install);
+        }
+        return Err(error("--install", None, "takes no target, and no other option"));
     }
-    for (option, given) in OPTIONS.iter().zip(given) {
-        if let (Effect::Set(setting), false) = (option.effect, given)
-            && let Some(value) = reader.variable(option.variable)
-        {
-            reader.set(setting, option.variable, &value)?;
+    for ((effect, _, _, variable), given) in OPTIONS.into_iter().zip(given) {
+        if let (false, Some(value)) = (given, reader.variable(variable)) {
+            reader.set(effect, variable, &value)?;
         }
     }
     if reader.config.targets.is_empty() {
@@ -215,14 +198,14 @@ pub fn parse(mut args: impl Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
 /// The index of the option that `arg` begins with, and the value that is
 /// attached to it, as in `-t1s` and `--timeout=1s`.
 fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
-    for (index, option) in OPTIONS.iter().enumerate() {
-        match arg.strip_prefix(option.long.as_bytes()) {
+    for (index, (_, letter, long, _)) in OPTIONS.iter().enumerate() {
+        match arg.strip_prefix(long.as_bytes()) {
             Some([]) => return Ok((index, None)),
             Some([b'=', value @ ..]) => return Ok((index, Some(value))),
             _ => {}
         }
         if let [_, short, value @ ..] = arg
-            && *short == option.short
+            && short == letter
         {
             return Ok((index, Some(value).filter(|value| !value.is_empty())));
         }
@@ -273,32 +256,33 @@ impl Reader<'_> {
     }
 
     /// Sets what an option with a value sets. `place`: the option or the variable.
-    fn set(&mut self, setting: Setting, place: &'static str, written: &[u8]) -> Result<(), Box<Error>> {
+    fn set(&mut self, effect: Effect, place: &'static str, written: &[u8]) -> Result<(), Box<Error>> {
         let value = self.expanded(place, written)?.text;
         let wants = |want| error(place, Some(written), want);
         let Config { options, timeout, wait, .. } = &mut *self.config;
-        match setting {
-            Setting::Timeout => *timeout = duration::parse(&value).ok_or_else(|| wants(duration::WANT))?,
-            Setting::Wait => *wait = Some(duration::parse(&value).ok_or_else(|| wants(duration::WANT))?),
-            Setting::Status => {
+        match effect {
+            Effect::Timeout => *timeout = duration::parse(&value).ok_or_else(|| wants(duration::WANT))?,
+            Effect::Wait => *wait = Some(duration::parse(&value).ok_or_else(|| wants(duration::WANT))?),
+            Effect::Status => {
                 options.status = StatusSet::parse(&value, written).ok_or_else(|| wants(status::WANT))?;
             }
-            Setting::Method if !is_token(&value) => {
+            Effect::Method if !is_token(&value) => {
                 return Err(wants("want a method such as GET, HEAD or POST"));
             }
-            Setting::Method => options.method = Some(value),
+            Effect::Method => options.method = Some(value),
             // Its value may be a secret, so the error does not show it.
-            Setting::Header if !is_field_line(&value) => {
+            Effect::Header if !is_field_line(&value) => {
                 return Err(error(place, None, "want 'Name: value' without control characters"));
             }
-            Setting::Header => options.headers.push(value),
-            Setting::UnixSocket => {
+            Effect::Header => options.headers.push(value),
+            Effect::UnixSocket => {
                 self.unix_socket = Some(target::unix_path(&value).map_err(|problem| wants(problem.text()))?);
             }
-            Setting::Expect => options.expect = Some(Expect { text: value, written: written.to_vec() }),
-            Setting::Data => options.data = Some(value),
-            Setting::Install if value.is_empty() => return Err(wants("want a path")),
-            Setting::Install => {
+            Effect::Help | Effect::Version | Effect::Quiet => {}
+            Effect::Expect => options.expect = Some(Expect { text: value, written: written.to_vec() }),
+            Effect::Data => options.data = Some(value),
+            Effect::Install if value.is_empty() => return Err(wants("want a path")),
+            Effect::Install => {
                 self.install = Some(Command::Install { path: value, written: written.to_vec() });
             }
         }
@@ -316,11 +300,9 @@ impl Reader<'_> {
         if has_tls && self.config.options.expect.is_some() {
             return Err(error("--expect", None, "a tls:// target has no reply to search"));
         }
-        if let Some(path) = self.unix_socket {
-            for target in &mut self.config.targets {
-                if let Check::Http(_) = target.check {
-                    target.endpoint = Endpoint::Unix(path.clone());
-                }
+        for target in &mut self.config.targets {
+            if let (Check::Http(_), Some(path)) = (&target.check, &self.unix_socket) {
+                target.endpoint = Endpoint::Unix(path.clone());
             }
         }
         Ok(self.config)

@@ -39,7 +39,7 @@ impl Connection {
     pub fn send(&mut self, bytes: &[u8], deadline: &Deadline) -> Result<(), Failure> {
         let mut rest = bytes;
         while !rest.is_empty() {
-            let sent = retry(Phase::Send, deadline, |timeout| {
+            let sent = retry(Phase::Send, deadline, &mut |timeout| {
                 self.socket.set_write_timeout(Some(timeout))?;
                 self.socket.write(rest)
             })?;
@@ -51,7 +51,7 @@ impl Connection {
     /// Receives some bytes, none at the end of the stream. The deadline is
     /// armed anew before every read.
     pub fn receive(&mut self, deadline: &Deadline) -> Result<&[u8], Failure> {
-        let count = retry(Phase::Receive, deadline, |timeout| {
+        let count = retry(Phase::Receive, deadline, &mut |timeout| {
             self.socket.set_read_timeout(Some(timeout))?;
             self.socket.read(&mut *self.buffer)
         })?;
@@ -65,7 +65,7 @@ impl Connection {
 pub fn retry<T>(
     phase: Phase,
     deadline: &Deadline,
-    mut operation: impl FnMut(Duration) -> io::Result<T>,
+    operation: &mut dyn FnMut(Duration) -> io::Result<T>,
 ) -> Result<T, Failure> {
     while let Some(timeout) = deadline.socket_timeout() {
         match operation(timeout) {

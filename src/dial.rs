@@ -8,7 +8,7 @@ use crate::deadline::Deadline;
 use crate::resolve::resolve;
 use crate::target::{Endpoint, Host};
 use crate::unix;
-use crate::verdict::{Failure, Phase, failed, timed_out};
+use crate::verdict::{Failure, Phase, Unhealthy, failed, timed_out};
 
 /// Opens a connection to `endpoint` until `deadline`, to whatever address of it
 /// accepts first.
@@ -16,7 +16,7 @@ pub fn connect(endpoint: &Endpoint, deadline: &Deadline) -> Result<Connection, F
     match endpoint {
         Endpoint::Tcp(host, port) => connect_any(&addresses(host, deadline)?, *port, deadline),
         Endpoint::Unix(path) => {
-            retry(Phase::Connect, deadline, |timeout| unix::connect_timeout(path, timeout))
+            retry(Phase::Connect, deadline, &mut |timeout| unix::connect_timeout(path, timeout))
                 .map(Connection::new)
         }
     }
@@ -37,25 +37,25 @@ fn addresses(host: &Host, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
 /// did not use, until the deadline.
 fn connect_any(addresses: &[IpAddr], port: u16, deadline: &Deadline) -> Result<Connection, Failure> {
     let mut failures: Vec<_> = addresses.iter().map(|_| timed_out(Phase::Connect, deadline)).collect();
-    let mut hanging: Vec<_> = (0..addresses.len()).collect();
-    while !hanging.is_empty() {
-        let mut still_hanging = Vec::new();
-        for (tried, &index) in hanging.iter().enumerate() {
-            let Some(share) = deadline.share(hanging.len() - tried) else {
+    loop {
+        let hangs = |failure: &&mut Failure| matches!(***failure, Unhealthy::TimedOut(..));
+        let mut hanging = failures.iter_mut().filter(hangs).count();
+        if hanging == 0 {
+            return Err(first_of_a_server(failures));
+        }
+        for (&ip, failure) in addresses.iter().zip(&mut failures).filter(|(_, failure)| hangs(failure)) {
+            let Some(share) = deadline.share(hanging) else {
                 return Err(first_of_a_server(failures));
             };
-            match TcpStream::connect_timeout(&SocketAddr::new(addresses[index], port), share) {
+            hanging -= 1;
+            match TcpStream::connect_timeout(&SocketAddr::new(ip, port), share) {
                 Ok(stream) => return Ok(Connection::new(stream)),
                 // std's own error for a timeout; `ETIMEDOUT` is the network's word.
-                Err(error) if error.kind() == ErrorKind::TimedOut && error.raw_os_error().is_none() => {
-                    still_hanging.push(index);
-                }
-                Err(error) => failures[index] = failed(Phase::Connect, &error),
+                Err(error) if error.kind() == ErrorKind::TimedOut && error.raw_os_error().is_none() => {}
+                Err(error) => *failure = failed(Phase::Connect, &error),
             }
         }
-        hanging = still_hanging;
     }
-    Err(first_of_a_server(failures))
 }
 
 /// The failure of the first address that could have been the server's; one of

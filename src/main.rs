@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use scratch_probe::cli::{self, Command};
 use scratch_probe::config::Config;
-use scratch_probe::install;
+use scratch_probe::install::install;
 use scratch_probe::print::Print;
 use scratch_probe::run::run;
 
@@ -19,53 +19,37 @@ fn main() -> ExitCode {
     let mut args = env::args_os().map(OsStringExt::into_vec);
     args.next();
     let lookup = |name: &[u8]| env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec);
-    match cli::parse(args, &lookup) {
-        Ok(Command::Help) => print(cli::HELP.as_bytes()),
-        Ok(Command::Version) => print(cli::VERSION.as_bytes()),
-        Ok(Command::Check(config)) => return check(&config),
-        Ok(Command::Install { path, written }) => return install(&path, &written),
-        Err(error) => {
-            complain(&error.printed());
-            return ExitCode::FAILURE;
-        }
+    match cli::parse(&mut args, &lookup) {
+        Ok(Command::Help) => say(Ok(cli::HELP.into())),
+        Ok(Command::Version) => say(Ok(cli::VERSION.into())),
+        Ok(Command::Check(config)) => check(&config),
+        Ok(Command::Install { path, written }) => say(install(&path, &written)),
+        Err(error) => say(Err(error.printed())),
     }
-    ExitCode::SUCCESS
 }
 
 /// Reports one line a target, and whether all of them are healthy.
 fn check(config: &Config) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
-    run(config, |verdict| match verdict.outcome {
+    run(config, &mut |verdict| match verdict.outcome {
         Ok(_) if config.quiet => {}
-        Ok(_) => print(&verdict.printed()),
-        Err(_) => {
-            complain(&verdict.printed());
-            code = ExitCode::FAILURE;
-        }
+        Ok(_) => _ = say(Ok(verdict.printed())),
+        Err(_) => code = say(Err(verdict.printed())),
     });
     code
 }
 
-/// Copies the probe, and says where or why not.
-fn install(path: &[u8], written: &[u8]) -> ExitCode {
-    match install::install(path, written) {
-        Ok(line) => {
-            print(&line);
+/// Says what went well on stdout, else what is wrong on stderr. A closed or full
+/// stream changes nothing about the verdict, so a failed write is no failure.
+fn say(text: Result<Vec<u8>, Vec<u8>>) -> ExitCode {
+    match text {
+        Ok(text) => {
+            let _ = stdout().write_all(&text);
             ExitCode::SUCCESS
         }
-        Err(line) => {
-            complain(&line);
+        Err(text) => {
+            let _ = stderr().write_all(&text);
             ExitCode::FAILURE
         }
     }
-}
-
-/// A closed or full standard stream changes nothing about the verdict, so a
-/// failed write is no failure of the check.
-fn print(text: &[u8]) {
-    let _ = stdout().write_all(text);
-}
-
-fn complain(text: &[u8]) {
-    let _ = stderr().write_all(text);
 }

@@ -19,7 +19,7 @@ const LAST_ATTEMPT: Duration = Duration::from_millis(50);
 
 /// Checks the targets in their order, all within one deadline; `report` is
 /// handed each verdict as soon as it is known.
-pub fn run(config: &Config, mut report: impl FnMut(Verdict)) {
+pub fn run(config: &Config, report: &mut dyn FnMut(Verdict)) {
     let deadline = Deadline::after(config.wait.unwrap_or(config.timeout));
     for target in &config.targets {
         let outcome = match deadline.left() {

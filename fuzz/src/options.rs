@@ -84,7 +84,7 @@ pub fn check(data: &[u8]) {
         let found = variables.iter().chain([&secret]).find(|variable| variable.0 == name);
         found.map(|variable| variable.1.to_vec())
     };
-    match parse(args.into_iter(), &lookup) {
+    match parse(&mut args.into_iter(), &lookup) {
         Err(error) => line(&error.printed(), b"probe: "),
         Ok(Command::Check(config)) => accepted(&config),
         Ok(Command::Install { written, .. }) => assert!(!written.is_empty()),
