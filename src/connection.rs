@@ -62,14 +62,14 @@ impl Connection {
 /// Does an operation of `phase` until it succeeds, fails, or `deadline` has
 /// passed. It is done again after its timeout (`EAGAIN`), and when the process was
 /// stopped and continued, for which the kernel interrupts it (signal(7)).
-pub fn retry<T>(
+pub fn retry(
     phase: Phase,
     deadline: &Deadline,
-    operation: &mut dyn FnMut(Duration) -> io::Result<T>,
-) -> Result<T, Failure> {
+    operation: &mut dyn FnMut(Duration) -> io::Result<usize>,
+) -> Result<usize, Failure> {
     while let Some(timeout) = deadline.socket_timeout() {
         match operation(timeout) {
-            Ok(done) => return Ok(done),
+            Ok(count) => return Ok(count),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
             Err(error) => return Err(failed(phase, &error)),
         }

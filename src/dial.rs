@@ -16,8 +16,12 @@ pub fn connect(endpoint: &Endpoint, deadline: &Deadline) -> Result<Connection, F
     match endpoint {
         Endpoint::Tcp(host, port) => connect_any(&addresses(host, deadline)?, *port, deadline),
         Endpoint::Unix(path) => {
-            retry(Phase::Connect, deadline, &mut |timeout| unix::connect_timeout(path, timeout))
-                .map(Connection::new)
+            let mut connection = Err(timed_out(Phase::Connect, deadline));
+            retry(Phase::Connect, deadline, &mut |timeout| {
+                connection = Ok(Connection::new(unix::connect_timeout(path, timeout)?));
+                Ok(0)
+            })?;
+            connection
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use crate::target::NAME_MAX;
-use crate::text::{cut, digits, parsed, words};
+use crate::text::{cut, digits, parsed, split, words};
 
 /// Record type of an IPv4 address (RFC 1035, 3.2.2).
 pub const A: u8 = 1;
@@ -29,7 +29,7 @@ const LABEL_MAX: usize = 63;
 fn labels(name: &[u8]) -> Option<Vec<u8>> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let mut labels = Vec::new();
-    for label in name.split(|&byte| byte == b'.') {
+    for label in split(name, b'.') {
         if label.is_empty() || label.len() > LABEL_MAX || name.len() > NAME_MAX {
             return None;
         }

@@ -22,28 +22,25 @@ const LAST_ATTEMPT: Duration = Duration::from_millis(50);
 pub fn run(config: &Config, report: &mut dyn FnMut(Verdict)) {
     let deadline = Deadline::after(config.wait.unwrap_or(config.timeout));
     for target in &config.targets {
-        let outcome = match deadline.left() {
-            Some(_) => check(target, config, deadline),
-            None => Err(timed_out(Phase::NotChecked, &deadline)),
-        };
+        let mut outcome = Err(timed_out(Phase::NotChecked, &deadline));
+        if deadline.left().is_some() {
+            outcome = check(target, config, deadline);
+        }
         report(Verdict { target, outcome });
     }
 }
 
 /// Checks one target, with `--wait` until it is healthy or `deadline` passes.
 fn check(target: &Target, config: &Config, deadline: Deadline) -> Result<Healthy, Failure> {
-    if config.wait.is_none() {
-        return probe::attempt(target, &config.options, &deadline);
-    }
     let mut pause = FIRST_PAUSE;
     loop {
         let attempt = Deadline::after(config.timeout).or_sooner(deadline);
         let outcome = probe::attempt(target, &config.options, &attempt);
         let left = deadline.left().unwrap_or_default().saturating_sub(LAST_ATTEMPT);
-        if outcome.is_ok() || left.is_zero() {
+        if outcome.is_ok() || config.wait.is_none() || left.is_zero() {
             return outcome;
         }
         thread::sleep(pause.min(left));
-        pause = (pause * 2).min(LAST_PAUSE);
+        pause = (pause + pause).min(LAST_PAUSE);
     }
 }

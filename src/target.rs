@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::expand::Expanded;
 use crate::print::{Print, push, push_escaped, push_number};
-use crate::text::{cut, digits, parsed};
+use crate::text::{cut, digits, parsed, split};
 
 /// A target: where to connect, and what to ask there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -282,12 +282,12 @@ fn parse_host(text: &[u8]) -> Result<Host, Error> {
     if text.is_empty() || text.len() > NAME_MAX || text.starts_with(b"-") || !text.iter().all(name_byte) {
         return Err(Error::Host);
     }
-    if text.split(|&byte| byte == b'.').all(is_number) {
+    if split(text, b'.').all(is_number) {
         // "8090" and "127.1" are addresses to inet_aton(3), and typing errors to people.
         return parsed(text).map(literal).ok_or(Error::Number);
     }
     let name = text.strip_suffix(b".").unwrap_or(text);
-    match name.rsplit(|&byte| byte == b'.').next() {
+    match split(name, b'.').last() {
         Some(label) if label.eq_ignore_ascii_case(b"localhost") => Ok(Host::Localhost),
         _ => Ok(Host::Name(text.to_vec())),
     }
