@@ -20,9 +20,13 @@ pub trait Print {
 }
 
 /// Appends `text` as it is.
+pub fn push(out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
+    append(out, text.as_ref());
+}
+
 #[inline(never)]
-pub fn push(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(text.as_bytes());
+fn append(out: &mut Vec<u8>, text: &[u8]) {
+    out.extend_from_slice(text);
 }
 
 /// Appends `number` in decimal.

@@ -7,12 +7,15 @@ use crate::config::Options;
 use crate::connection::Connection;
 use crate::deadline::Deadline;
 use crate::dial;
+use crate::print::Print;
 use crate::request::{method, request};
 use crate::response::{self, Response};
 use crate::search::Search;
 use crate::target::{Check, Http, Target};
 use crate::tls;
-use crate::verdict::{Answer, Failure, Healthy, Phase, Reply, Unhealthy, fail};
+use crate::verdict::{
+    Failure, Healthy, Phase, Unhealthy, body_lacks, fail, http_answer, reply_lacks, status_unwanted,
+};
 
 /// Checks `target` once, until `deadline` at the latest.
 pub fn attempt(target: &Target, options: &Options, deadline: &Deadline) -> Result<Healthy, Failure> {
@@ -35,7 +38,7 @@ fn ask(
     http: &Http,
     options: &Options,
     deadline: &Deadline,
-) -> Result<Answer, Failure> {
+) -> Result<Vec<u8>, Failure> {
     connection.send(&request(http, options), deadline)?;
 
     let expect = options.expect.as_ref();
@@ -47,13 +50,13 @@ fn ask(
     let Some((status, reason)) = response.status() else {
         return Err(received.err().unwrap_or_else(|| response::Error::HeaderCutOff.into()));
     };
-    let answer = Answer::Http(status, reason.to_vec());
+    let answer = http_answer(status, reason);
     if !options.status.contains(status) {
-        return Err(fail(Unhealthy::Status(answer, options.status.text().to_vec())));
+        return Err(status_unwanted(answer, options.status.text()));
     }
     received?;
     match expect {
-        Some(expect) if !response.found() => Err(fail(Unhealthy::BodyLacks(answer, expect.written.clone()))),
+        Some(expect) if !response.found() => Err(body_lacks(answer, &expect.written)),
         _ => Ok(answer),
     }
 }
@@ -74,33 +77,30 @@ fn receive(connection: &mut Connection, response: &mut Response, deadline: &Dead
 const SHOWN: usize = 80;
 
 /// Sends the data, if there is any, and waits for the expected reply, if one is.
-fn converse(connection: &mut Connection, options: &Options, deadline: &Deadline) -> Result<Answer, Failure> {
+fn converse(connection: &mut Connection, options: &Options, deadline: &Deadline) -> Result<Vec<u8>, Failure> {
     connection.send(options.data.as_deref().unwrap_or_default(), deadline)?;
     let Some(expect) = &options.expect else {
-        return Ok(Answer::Connected);
+        return Ok(b"connected".to_vec());
     };
     let mut search = Search::new(&expect.text);
-    let mut reply = Reply { timeout: None, got: Vec::new(), want: expect.written.clone() };
+    let mut got = Vec::new();
     let mut received = 0;
     while !search.found() {
         let piece = match connection.receive(deadline) {
             Ok(piece) => piece,
-            Err(failure) => match *failure {
-                Unhealthy::TimedOut(_, timeout) if received > 0 => {
-                    reply.timeout = Some(timeout);
-                    return Err(fail(Unhealthy::ReplyLacks(reply)));
-                }
-                _ => return Err(failure),
-            },
+            Err(failure) if received > 0 && matches!(*failure, Unhealthy::TimedOut(..)) => {
+                return Err(reply_lacks(failure.printed(), &got, &expect.written));
+            }
+            Err(failure) => return Err(failure),
         };
         received += piece.len() as u64;
-        reply.got.extend(piece.iter().take(SHOWN - reply.got.len()));
+        got.extend_from_slice(&piece[..piece.len().min(SHOWN - got.len())]);
         piece.iter().for_each(|&byte| search.feed(byte));
         if !search.found() && (piece.is_empty() || received >= response::BODY_MAX) {
-            return Err(fail(Unhealthy::ReplyLacks(reply)));
+            return Err(reply_lacks(b"connected".to_vec(), &got, &expect.written));
         }
     }
-    Ok(Answer::Replied)
+    Ok(b"replied".to_vec())
 }
 
 /// Sends a ClientHello and reads the ServerHello, and no more: what follows is
@@ -109,7 +109,7 @@ fn greet(
     connection: &mut Connection,
     server_name: Option<&[u8]>,
     deadline: &Deadline,
-) -> Result<Answer, Failure> {
+) -> Result<Vec<u8>, Failure> {
     connection.send(&tls::client_hello(server_name), deadline)?;
     let mut answer = Vec::new();
     loop {
@@ -118,7 +118,9 @@ fn greet(
             piece => answer.extend_from_slice(piece),
         }
         if let Some(minor) = tls::read(&answer)? {
-            return Ok(Answer::Tls(minor));
+            let mut version = Vec::new();
+            tls::push_version(&mut version, minor);
+            return Ok(version);
         }
     }
 }

@@ -21,23 +21,10 @@ pub struct Verdict<'a> {
 /// What a healthy target answered.
 #[derive(Debug)]
 pub struct Healthy {
-    /// The answer.
-    pub answer: Answer,
+    /// The answer, to be shown.
+    pub answer: Vec<u8>,
     /// How long the successful attempt took.
     pub elapsed: Duration,
-}
-
-/// An answer, good or bad.
-#[derive(Debug)]
-pub enum Answer {
-    /// A whole HTTP response: status-code and reason-phrase.
-    Http(u16, Vec<u8>),
-    /// An accepted connection.
-    Connected,
-    /// A reply that contains the expected text.
-    Replied,
-    /// A ServerHello, with the second number of its version.
-    Tls(u8),
 }
 
 /// What the probe was doing when it failed.
@@ -70,27 +57,8 @@ pub enum Unhealthy {
     NameServerFails,
     /// /etc/resolv.conf has only name servers with a zone that is no number.
     NoNameServer,
-    /// The answer is no whole HTTP response.
-    Response(response::Error),
-    /// The answer is no ServerHello of a good version.
-    Tls(tls::Error),
-    /// Another status-code than those wanted: what came, and the wanted ones.
-    Status(Answer, Vec<u8>),
-    /// The body of this answer lacks a text, as it was written.
-    BodyLacks(Answer, Vec<u8>),
-    /// The reply on a plain connection lacks a text.
-    ReplyLacks(Reply),
-}
-
-/// A reply that lacks what it must contain.
-#[derive(Debug)]
-pub struct Reply {
-    /// The timeout that ended it; `None` where the server did, or was stopped.
-    pub timeout: Option<Duration>,
-    /// Its first bytes.
-    pub got: Vec<u8>,
-    /// The wanted text, as it was written.
-    pub want: Vec<u8>,
+    /// The answer is not the wanted one: what came, and what was wanted.
+    Wrong(Vec<u8>),
 }
 
 impl Unhealthy {
@@ -122,14 +90,61 @@ pub fn fail(unhealthy: Unhealthy) -> Failure {
 
 impl From<tls::Error> for Failure {
     fn from(error: tls::Error) -> Failure {
-        fail(Unhealthy::Tls(error))
+        wrong(&error, matches!(error, tls::Error::NotTls(_) | tls::Error::Version(_)))
     }
 }
 
 impl From<response::Error> for Failure {
     fn from(error: response::Error) -> Failure {
-        fail(Unhealthy::Response(error))
+        wrong(&error, matches!(error, response::Error::NotHttp(_)))
     }
+}
+
+/// The failure of an answer that is none, unless it `came` while it was received.
+fn wrong(error: &dyn Print, came: bool) -> Failure {
+    let mut text = Vec::new();
+    if !came {
+        Phase::Receive.print(&mut text);
+    }
+    error.print(&mut text);
+    fail(Unhealthy::Wrong(text))
+}
+
+/// An HTTP answer: status-code and reason-phrase.
+pub fn http_answer(status: u16, reason: &[u8]) -> Vec<u8> {
+    /// The longest reason-phrase worth reading.
+    const REASON_MAX: usize = 80;
+    let mut answer = Vec::new();
+    push_number(&mut answer, status.into());
+    if !reason.is_empty() {
+        push(&mut answer, " ");
+        push_escaped(&mut answer, reason, REASON_MAX);
+    }
+    answer
+}
+
+/// The failure of an answer with another status-code than those wanted.
+pub fn status_unwanted(mut answer: Vec<u8>, want: &[u8]) -> Failure {
+    push(&mut answer, ", want ");
+    push_escaped(&mut answer, want, 80);
+    fail(Unhealthy::Wrong(answer))
+}
+
+/// The failure of an answer whose body lacks a text, which is shown as it was written.
+pub fn body_lacks(mut answer: Vec<u8>, want: &[u8]) -> Failure {
+    push(&mut answer, ", want ");
+    push_quoted(&mut answer, want);
+    push(&mut answer, " in the body");
+    fail(Unhealthy::Wrong(answer))
+}
+
+/// The failure of a reply that lacks a text: how it ended, and its first bytes.
+pub fn reply_lacks(mut end: Vec<u8>, got: &[u8], want: &[u8]) -> Failure {
+    push(&mut end, ", got ");
+    push_quoted(&mut end, got);
+    push(&mut end, ", want ");
+    push_quoted(&mut end, want);
+    fail(Unhealthy::Wrong(end))
 }
 
 /// The failure of an operation in `phase`.
@@ -151,32 +166,13 @@ impl Print for Verdict<'_> {
         push(out, ": ");
         match &self.outcome {
             Ok(Healthy { answer, elapsed }) => {
-                answer.print(out);
+                push(out, answer);
                 push(out, " in ");
                 elapsed.print(out);
             }
             Err(failure) => failure.print(out),
         }
         push(out, "\n");
-    }
-}
-
-impl Print for Answer {
-    fn print(&self, out: &mut Vec<u8>) {
-        /// The longest reason-phrase worth reading.
-        const REASON_MAX: usize = 80;
-        match self {
-            Answer::Http(status, reason) => {
-                push_number(out, u64::from(*status));
-                if !reason.is_empty() {
-                    push(out, " ");
-                    push_escaped(out, reason, REASON_MAX);
-                }
-            }
-            Answer::Connected => push(out, "connected"),
-            Answer::Replied => push(out, "replied"),
-            Answer::Tls(minor) => tls::push_version(out, *minor),
-        }
     }
 }
 
@@ -196,7 +192,11 @@ impl Print for Phase {
 impl Print for Unhealthy {
     fn print(&self, out: &mut Vec<u8>) {
         match self {
-            Unhealthy::TimedOut(phase, timeout) => push_timed_out(out, *phase, *timeout),
+            Unhealthy::TimedOut(phase, timeout) => {
+                phase.print(out);
+                push(out, "timed out after ");
+                timeout.print(out);
+            }
             Unhealthy::Failed(phase, kind, number) => {
                 phase.print(out);
                 push_os_error(out, *kind, *number);
@@ -207,47 +207,9 @@ impl Print for Unhealthy {
             Unhealthy::NoNameServer => {
                 push(out, "resolve: a name server's zone wants a number, as in fe80::1%2")
             }
-            Unhealthy::Response(error) => {
-                if !matches!(error, response::Error::NotHttp(_)) {
-                    Phase::Receive.print(out);
-                }
-                error.print(out);
-            }
-            Unhealthy::Tls(error) => {
-                if !matches!(error, tls::Error::NotTls(_) | tls::Error::Version(_)) {
-                    Phase::Receive.print(out);
-                }
-                error.print(out);
-            }
-            Unhealthy::Status(answer, want) => {
-                answer.print(out);
-                push(out, ", want ");
-                push_escaped(out, want, 80);
-            }
-            Unhealthy::BodyLacks(answer, want) => {
-                answer.print(out);
-                push(out, ", want ");
-                push_quoted(out, want);
-                push(out, " in the body");
-            }
-            Unhealthy::ReplyLacks(reply) => {
-                match reply.timeout {
-                    Some(timeout) => push_timed_out(out, Phase::Receive, timeout),
-                    None => push(out, "connected"),
-                }
-                push(out, ", got ");
-                push_quoted(out, &reply.got);
-                push(out, ", want ");
-                push_quoted(out, &reply.want);
-            }
+            Unhealthy::Wrong(text) => push(out, text),
         }
     }
-}
-
-fn push_timed_out(out: &mut Vec<u8>, phase: Phase, timeout: Duration) {
-    phase.print(out);
-    push(out, "timed out after ");
-    timeout.print(out);
 }
 
 /// The usual causes in the words of strerror(3), lower case; std's own words

@@ -14,7 +14,9 @@ use scratch_probe::request::{method, request};
 use scratch_probe::response;
 use scratch_probe::target::{Check, Target};
 use scratch_probe::tls;
-use scratch_probe::verdict::{Answer, Failure, Healthy, Phase, Reply, Unhealthy, Verdict};
+use scratch_probe::verdict::{
+    Healthy, Phase, Unhealthy, Verdict, body_lacks, fail, http_answer, reply_lacks, status_unwanted,
+};
 
 use super::expand::variable;
 use super::{assert_printable, strict, take, target};
@@ -152,23 +154,20 @@ fn one_request(bytes: &[u8], config: &Config) {
 fn reports(target: &Target, config: &Config) {
     let written = config.options.expect.as_ref().map(|expect| expect.written.clone());
     let bytes = written.unwrap_or_else(|| b"\x1b[2J\r\n\0\xff".to_vec());
-    let reply = |timeout| Unhealthy::ReplyLacks(Reply { timeout, got: bytes.clone(), want: bytes.clone() });
-    let want = config.options.status.text().to_vec();
-    let answer = || Answer::Http(500, bytes.clone());
+    let answer = || http_answer(500, &bytes);
     let failures = [
-        Unhealthy::TimedOut(Phase::Resolve, config.timeout),
-        Unhealthy::Failed(Phase::Connect, std::io::ErrorKind::Other, 111),
-        Unhealthy::NoSuchName,
-        Unhealthy::NoNameServer,
-        Unhealthy::Response(response::Error::NotHttp(bytes.clone())),
-        Unhealthy::Tls(tls::Error::NotTls(bytes.clone())),
-        Unhealthy::Status(answer(), want),
-        Unhealthy::BodyLacks(answer(), bytes.clone()),
-        reply(None),
-        reply(Some(config.timeout)),
+        fail(Unhealthy::TimedOut(Phase::Resolve, config.timeout)),
+        fail(Unhealthy::Failed(Phase::Connect, std::io::ErrorKind::Other, 111)),
+        fail(Unhealthy::NoSuchName),
+        fail(Unhealthy::NoNameServer),
+        response::Error::NotHttp(bytes.clone()).into(),
+        tls::Error::NotTls(bytes.clone()).into(),
+        status_unwanted(answer(), config.options.status.text()),
+        body_lacks(answer(), &bytes),
+        reply_lacks(b"connected".to_vec(), &bytes, &bytes),
     ];
-    let outcomes = failures.map(|failure| Err(Failure::from(failure)));
     let healthy = Ok(Healthy { answer: answer(), elapsed: config.timeout });
+    let outcomes = failures.map(Err);
     for outcome in outcomes.into_iter().chain([healthy]) {
         let start: &[u8] = if outcome.is_ok() { b"healthy: " } else { b"unhealthy: " };
         let verdict = Verdict { target, outcome };
