@@ -13,18 +13,16 @@ use crate::verdict::{Failure, Phase, failed, timed_out};
 /// serves them all.
 pub struct Connection {
     socket: TcpStream,
-    buffer: Box<[u8; BUFFER]>,
+    buffer: [u8; BUFFER],
 }
 
-/// What most answers fit into, and every DNS message over UDP (RFC 1035,
-/// 4.2.1). On the heap, and as large as std's buffer for stdout, which then
-/// finds its place in the same pages of musl's.
+/// What most answers fit into.
 const BUFFER: usize = 1024;
 
 impl Connection {
     /// Takes a connected socket.
     pub fn new(socket: impl Into<OwnedFd>) -> Connection {
-        Connection { socket: TcpStream::from(socket.into()), buffer: Box::new([0; BUFFER]) }
+        Connection { socket: TcpStream::from(socket.into()), buffer: [0; BUFFER] }
     }
 
     /// Whether this is a TCP connection to itself: where nobody listens on a port
@@ -53,7 +51,7 @@ impl Connection {
     pub fn receive(&mut self, deadline: &Deadline) -> Result<&[u8], Failure> {
         let count = retry(Phase::Receive, deadline, &mut |timeout| {
             self.socket.set_read_timeout(Some(timeout))?;
-            self.socket.read(&mut *self.buffer)
+            self.socket.read(&mut self.buffer)
         })?;
         Ok(&self.buffer[..count])
     }
