@@ -7,7 +7,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::{Write, stderr, stdout};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::process::ExitCode;
+use std::process::exit;
 
 use scratch_probe::cli::{self, Command};
 use scratch_probe::config::Config;
@@ -15,22 +15,24 @@ use scratch_probe::install::install;
 use scratch_probe::print::Print;
 use scratch_probe::run::run;
 
-fn main() -> ExitCode {
+fn main() {
     let mut args = env::args_os().map(OsStringExt::into_vec);
     args.next();
     let lookup = |name: &[u8]| env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec);
-    match cli::parse(&mut args, &lookup) {
+    let code = match cli::parse(&mut args, &lookup) {
         Ok(Command::Help) => say(Ok(cli::HELP.into())),
         Ok(Command::Version) => say(Ok(cli::VERSION.into())),
         Ok(Command::Check(config)) => check(&config),
         Ok(Command::Install { path, written }) => say(install(&path, &written)),
         Err(error) => say(Err(error.printed())),
-    }
+    };
+    // Without dropping what the end of the process takes anyway: 272 bytes less.
+    exit(code)
 }
 
 /// Reports one line a target, and whether all of them are healthy.
-fn check(config: &Config) -> ExitCode {
-    let mut code = ExitCode::SUCCESS;
+fn check(config: &Config) -> i32 {
+    let mut code = 0;
     run(config, &mut |verdict| match verdict.outcome {
         Ok(_) if config.quiet => {}
         Ok(_) => _ = say(Ok(verdict.printed())),
@@ -39,17 +41,17 @@ fn check(config: &Config) -> ExitCode {
     code
 }
 
-/// Says what went well on stdout, else what is wrong on stderr. A closed or full
+/// Says what went well on stdout, else what is wrong on stderr; the exit code. A closed or full
 /// stream changes nothing about the verdict, so a failed write is no failure.
-fn say(text: Result<Vec<u8>, Vec<u8>>) -> ExitCode {
+fn say(text: Result<Vec<u8>, Vec<u8>>) -> i32 {
     match text {
         Ok(text) => {
             let _ = stdout().write_all(&text);
-            ExitCode::SUCCESS
+            0
         }
         Err(text) => {
             let _ = stderr().write_all(&text);
-            ExitCode::FAILURE
+            1
         }
     }
 }
