@@ -147,7 +147,12 @@ impl Conf {
         let mut words = words(cut(cut(line, b'#').0, b';').0);
         match words.next() {
             Some(b"nameserver") if self.name_servers.len() < NAME_SERVERS_MAX => {
-                self.name_servers.extend(words.next().map(name_server));
+                let word = words.next().unwrap_or_default();
+                let server = name_server(word);
+                // What is no address at all names nobody, as in the C library.
+                if server.is_some() || word.contains(&b'%') {
+                    self.name_servers.push(server);
+                }
             }
             // The last one counts.
             Some(b"search" | b"domain") => {
@@ -359,6 +364,7 @@ mod tests {
             matches!(zone[..], [SocketAddr::V6(address)] if address.scope_id() == 2 && address.port() == 53)
         );
         assert_eq!(conf("nameserver fe80::1%eth0\n").servers(), []);
+        assert_eq!(conf("nameserver x\nnameserver\n").servers(), conf("").servers());
         assert_eq!(conf("nameserver fe80::1%eth0\nnameserver ::1").servers().len(), 1);
     }
 
