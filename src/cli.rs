@@ -237,7 +237,7 @@ impl Reader<'_> {
     fn expanded<'a>(&self, place: &'static str, written: &'a [u8]) -> Result<Expanded<'a>, Box<Error>> {
         expand::expand(written, self.lookup).map_err(|problem| match problem {
             expand::Error::Unset(name) => {
-                error("variable", Some(&name), "not set, and no ${NAME:-default} given")
+                error("variable", Some(name), "not set, and no ${NAME:-default} given")
             }
             // The text may be a header's value, and so a secret.
             expand::Error::Malformed => {

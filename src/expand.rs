@@ -8,9 +8,9 @@ pub type Lookup<'a> = &'a dyn Fn(&[u8]) -> Option<Vec<u8>>;
 
 /// Why a text could not be expanded.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Error {
+pub enum Error<'a> {
     /// `${NAME}` without a default, and NAME is not set.
-    Unset(Vec<u8>),
+    Unset(&'a [u8]),
     /// `${` that is neither `${NAME}` nor `${NAME:-default}`.
     Malformed,
 }
@@ -54,7 +54,7 @@ impl<'a> From<&'a [u8]> for Expanded<'a> {
 /// by the default where NAME is unset or empty. `$${` stands for `${`; every
 /// other `$` is literal. A default runs to the first `}` and holds no `${`.
 /// One pass: what a variable holds is not expanded again.
-pub fn expand<'a>(written: &'a [u8], lookup: Lookup) -> Result<Expanded<'a>, Error> {
+pub fn expand<'a>(written: &'a [u8], lookup: Lookup) -> Result<Expanded<'a>, Error<'a>> {
     let mut text = Vec::with_capacity(written.len());
     let mut origins = Vec::with_capacity(written.len() + 1);
     let mut rest = written;
@@ -78,14 +78,14 @@ pub fn expand<'a>(written: &'a [u8], lookup: Lookup) -> Result<Expanded<'a>, Err
 }
 
 /// The value of what stands between `${` and `}`.
-fn variable(inner: &[u8], lookup: Lookup) -> Result<Vec<u8>, Error> {
+fn variable<'a>(inner: &'a [u8], lookup: Lookup) -> Result<Vec<u8>, Error<'a>> {
     let end = inner.iter().position(|byte| !is_name_byte(byte)).unwrap_or(inner.len());
     let (name, default) = inner.split_at(end);
     if name.first().is_none_or(u8::is_ascii_digit) {
         return Err(Error::Malformed);
     }
     if default.is_empty() {
-        return lookup(name).ok_or_else(|| Error::Unset(name.to_vec()));
+        return lookup(name).ok_or_else(|| Error::Unset(name));
     }
     match default.strip_prefix(b":-") {
         Some(default) if !default.windows(2).any(|pair| pair == b"${") => {
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn unset_without_default_names_the_variable() {
-        assert_eq!(expanded("x${NONE}"), Err(Error::Unset(b"NONE".to_vec())));
+        assert_eq!(expanded("x${NONE}"), Err(Error::Unset(b"NONE")));
     }
 
     #[test]

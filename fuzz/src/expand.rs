@@ -37,7 +37,7 @@ pub fn variable(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// Cuts the text at every `${`; what follows the first is a variable each,
 /// unless a `$` stands before it.
-fn model(text: &[u8], lookup: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>, Error> {
+fn model<'a>(text: &'a [u8], lookup: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u8>, Error<'a>> {
     let mut pieces = split(text, b"${").into_iter();
     let mut out = pieces.next().unwrap_or_default().to_vec();
     // Whether a "$" right before the next "${" is one of the text's own.
@@ -63,7 +63,7 @@ fn model(text: &[u8], lookup: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Result<Vec<u
             return Err(Error::Malformed);
         }
         match (lookup(name), default) {
-            (None, None) => return Err(Error::Unset(name.to_vec())),
+            (None, None) => return Err(Error::Unset(name)),
             (Some(value), None) => out.extend(value),
             (Some(value), Some(_)) if !value.is_empty() => out.extend(value),
             (_, Some(default)) => out.extend_from_slice(default),
