@@ -93,7 +93,9 @@ pub fn answer(message: &[u8], question: &[u8]) -> Option<Answer> {
         // A record that is cut short ends them; the whole ones before it count.
         let Some((record, rest)) = record(records) else { break };
         records = rest;
-        addresses.extend(record);
+        if let Some(address) = record {
+            addresses.push(address);
+        }
     }
     Some(Answer::Addresses(addresses))
 }
@@ -171,11 +173,13 @@ impl Conf {
     /// Where to ask. Where the file names nobody there is one on this host, as
     /// in the C library; nobody where it names only those that cannot be asked.
     pub fn servers(&self) -> Vec<SocketAddr> {
-        let mut servers = Vec::new();
         if self.name_servers.is_empty() {
-            servers.extend(name_server(b"127.0.0.1"));
+            return vec![SocketAddr::from(([127, 0, 0, 1], PORT))];
         }
-        self.name_servers.iter().for_each(|server| servers.extend(*server));
+        let mut servers = Vec::new();
+        for server in self.name_servers.iter().flatten() {
+            servers.push(*server);
+        }
         servers
     }
 

@@ -23,7 +23,11 @@ const DATAGRAM_MAX: usize = 1024;
 /// All addresses of `name`, at least one.
 pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
     let mut addresses = Vec::new();
-    each_line("/etc/hosts", deadline, &mut |line| addresses.extend(dns::host(line, name)));
+    each_line("/etc/hosts", deadline, &mut |line| {
+        if let Some(address) = dns::host(line, name) {
+            addresses.push(address);
+        }
+    });
     if !addresses.is_empty() {
         return Ok(addresses);
     }
@@ -76,7 +80,7 @@ impl Question {
     /// did not fit into a datagram is asked for again over TCP (RFC 7766).
     fn take(&mut self, message: &[u8], index: usize, server: SocketAddr, until: &Deadline) {
         let Some(mut answer) = dns::answer(message, &self.message) else { return };
-        if answer == Answer::Truncated {
+        if matches!(answer, Answer::Truncated) {
             answer = ask_over_tcp(server, &self.message, until).unwrap_or(Answer::Failure);
         }
         if let Answer::Addresses(addresses) = answer {
@@ -84,7 +88,7 @@ impl Question {
             self.addresses = addresses;
         } else {
             self.failed |= 1 << index;
-            self.refused = answer == Answer::Refused;
+            self.refused = matches!(answer, Answer::Refused);
         }
     }
 }

@@ -170,7 +170,7 @@ impl<'a> Response<'a> {
 
     /// Whether nothing more is to be read.
     pub fn is_complete(&self) -> bool {
-        self.state == State::Complete || self.body_bytes >= BODY_MAX
+        matches!(self.state, State::Complete) || self.body_bytes >= BODY_MAX
     }
 
     /// Status-code and reason-phrase, once the final header section has come.
@@ -218,7 +218,9 @@ impl<'a> Response<'a> {
             }
             _ => {
                 let expected = PREFIX.get(self.line.len());
-                if self.state == State::StatusLine && expected.is_some_and(|expected| *expected != byte) {
+                if matches!(self.state, State::StatusLine)
+                    && expected.is_some_and(|expected| *expected != byte)
+                {
                     return Err(Error::NotHttp(Vec::new()));
                 }
                 self.line.push(byte);
