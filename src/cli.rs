@@ -93,8 +93,8 @@ fn error(place: &'static str, text: Option<&[u8]>, problem: &'static str) -> Box
     Box::new(Error { place, text, problem })
 }
 
-/// What an option does; all but the first three take a value.
-#[derive(Clone, Copy, PartialEq)]
+/// What an option does; all but the first three set a value.
+#[derive(Clone, Copy)]
 enum Effect {
     Help,
     Version,
@@ -181,7 +181,7 @@ pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
         }
         return Err(error("--install", None, "takes no target, and no other option"));
     }
-    for ((effect, _, _, variable), given) in OPTIONS.into_iter().zip(given) {
+    for (&(effect, _, _, variable), given) in OPTIONS.iter().zip(given) {
         if let (false, Some(value)) = (given, reader.variable(variable)) {
             reader.set(effect, variable, &value)?;
         }

@@ -85,7 +85,7 @@ fn variable<'a>(inner: &'a [u8], lookup: Lookup) -> Result<Vec<u8>, Error<'a>> {
         return Err(Error::Malformed);
     }
     if default.is_empty() {
-        return lookup(name).ok_or_else(|| Error::Unset(name));
+        return lookup(name).ok_or(Error::Unset(name));
     }
     match default.strip_prefix(b":-") {
         Some(default) if !default.windows(2).any(|pair| pair == b"${") => {
@@ -105,7 +105,7 @@ fn is_name_byte(byte: &u8) -> bool {
 mod tests {
     use super::*;
 
-    fn expanded(text: &str) -> Result<String, Error> {
+    fn expanded(text: &str) -> Result<String, Error<'_>> {
         let lookup = |name: &[u8]| match name {
             b"PORT" => Some(b"8090".to_vec()),
             b"EMPTY" => Some(Vec::new()),
