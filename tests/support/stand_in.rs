@@ -1,6 +1,6 @@
 //! A stand-in for TorrServer on TS_PORT (8090) of all addresses, as far as a
 //! check can tell: `/echo`, the play list with its login, forced HTTPS; on
-//! TS_SSL_PORT a ServerHello. Anything else is 404. Prints its port: TS_PORT=0
+//! TS_SSL_PORT a ServerHello, and 400 to plain HTTP. Anything else is 404. Prints its port: TS_PORT=0
 //! takes a free one.
 
 use std::env;
@@ -20,11 +20,11 @@ const REST: [u8; 36] = {
 fn main() {
     let port = |name| env::var(name).ok().and_then(|port| port.parse().ok());
     if let Some(port) = port("TS_SSL_PORT") {
-        thread::spawn(move || serve(listen(port)));
+        thread::spawn(move || serve(listen(port), |_| "400 Bad Request"));
     }
     let listener = listen(port("TS_PORT").unwrap_or(8090));
     println!("{}", listener.local_addr().expect("it is bound").port());
-    serve(listener);
+    serve(listener, status);
 }
 
 fn listen(port: u16) -> TcpListener {
@@ -32,14 +32,14 @@ fn listen(port: u16) -> TcpListener {
     listener.expect("the port is free")
 }
 
-fn serve(listener: TcpListener) {
+fn serve(listener: TcpListener, status: fn(&str) -> &'static str) {
     for stream in listener.incoming().flatten() {
         // One client after the other: a check is all that ever asks.
-        let _ = answer(stream);
+        let _ = answer(stream, status);
     }
 }
 
-fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+fn answer(mut stream: TcpStream, status: fn(&str) -> &'static str) -> std::io::Result<()> {
     let mut request = Vec::new();
     let mut piece = [0; 1024];
     while !request.windows(4).any(|four| four == b"\r\n\r\n") {
