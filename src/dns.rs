@@ -8,7 +8,7 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use crate::target::NAME_MAX;
-use crate::text::{cut, digits, parsed, split, words};
+use crate::text::{cut, digits, ip, words};
 
 /// Record type of an IPv4 address (RFC 1035, 3.2.2).
 pub const A: u8 = 1;
@@ -29,7 +29,7 @@ const LABEL_MAX: usize = 63;
 fn labels(name: &[u8]) -> Option<Vec<u8>> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let mut labels = Vec::new();
-    for label in split(name, b'.') {
+    for label in name.split(|&byte| byte == b'.') {
         if label.is_empty() || label.len() > LABEL_MAX || name.len() > NAME_MAX {
             return None;
         }
@@ -212,7 +212,7 @@ impl Conf {
 /// A name server's address, with its port (RFC 1035, 4.2.1); one of IPv6 may have a zone, `fe80::1%2`.
 fn name_server(word: &[u8]) -> Option<SocketAddr> {
     let (address, zone) = cut(word, b'%');
-    match (parsed(address)?, zone) {
+    match (ip(address)?, zone) {
         (IpAddr::V6(ip), Some(zone)) => {
             let zone = u32::try_from(digits(zone)?).ok()?;
             Some(SocketAddrV6::new(ip, PORT, 0, zone).into())
@@ -226,7 +226,7 @@ fn name_server(word: &[u8]) -> Option<SocketAddr> {
 pub fn host(line: &[u8], name: &[u8]) -> Option<IpAddr> {
     let mut words = words(cut(line, b'#').0);
     let address = words.next()?;
-    words.any(|word| word.eq_ignore_ascii_case(name)).then(|| parsed(address))?
+    words.any(|word| word.eq_ignore_ascii_case(name)).then(|| ip(address))?
 }
 
 #[cfg(test)]

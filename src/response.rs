@@ -5,7 +5,7 @@
 
 use crate::print::{Print, push, push_escaped, push_number};
 use crate::search::Search;
-use crate::text::{cut, digits, split};
+use crate::text::{cut, digits};
 
 /// The most bytes of status-lines and fields, interim answers included. Stops
 /// a server that sends header fields without end.
@@ -260,7 +260,7 @@ impl<'a> Response<'a> {
         if line.contains(&0) {
             return Err(Error::Field);
         }
-        let items = split(value, b',').map(<[u8]>::trim_ascii);
+        let mut items = value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
         if name.eq_ignore_ascii_case(b"content-length") {
             // One number, or the same several times (RFC 9110, 8.6).
             for number in items {
@@ -272,7 +272,7 @@ impl<'a> Response<'a> {
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
             // The last coding frames the message (RFC 9112, 6.1).
-            self.chunked = items.last().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
+            self.chunked = items.next_back().is_some_and(|coding| coding.eq_ignore_ascii_case(b"chunked"));
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Which status-codes count as healthy.
 
-use crate::text::{cut, digits, split};
+use crate::text::{cut, digits};
 
 /// What [`StatusSet::parse`] accepts, for error messages.
 pub const WANT: &str = "want statuses from 200 to 999, such as 200, 200,204, 200-299, 2xx or any";
@@ -28,7 +28,7 @@ impl StatusSet {
     /// `any`; `written` is how the user wrote it. Returns `None` for anything else.
     pub fn parse(text: &[u8], written: &[u8]) -> Option<StatusSet> {
         let mut ranges = Vec::new();
-        for item in split(text, b',') {
+        for item in text.split(|&byte| byte == b',') {
             ranges.push(range(item.trim_ascii())?);
         }
         Some(StatusSet { ranges, text: written.to_vec() })

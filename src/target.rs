@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::expand::Expanded;
 use crate::print::{Print, push, push_escaped, push_number};
-use crate::text::{cut, digits, parsed, split};
+use crate::text::{cut, digits, ip};
 
 /// A target: where to connect, and what to ask there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +149,7 @@ pub fn parse(target: &Expanded) -> Result<Target, Error> {
     }
     if let Some(authority) = rest(b"tls://") {
         let (host, endpoint) = host_port(authority)?;
-        let is_name = !host.starts_with(b"[") && parsed(host).is_none();
+        let is_name = !host.starts_with(b"[") && ip(host).is_none();
         let check = Check::Tls(is_name.then(|| host.to_vec()));
         return Ok(Target { shown: text.to_vec(), endpoint, check });
     }
@@ -272,7 +272,7 @@ fn host_and_port(text: &[u8]) -> Result<(&[u8], Option<u16>), Error> {
 
 fn parse_host(text: &[u8]) -> Result<Host, Error> {
     if let [b'[', address @ ..] = text {
-        return match parsed(address.strip_suffix(b"]").unwrap_or(address)) {
+        return match ip(address.strip_suffix(b"]").unwrap_or(address)) {
             Some(address @ IpAddr::V6(_)) => Ok(literal(address)),
             _ => Err(Error::Ipv6),
         };
@@ -282,12 +282,12 @@ fn parse_host(text: &[u8]) -> Result<Host, Error> {
     if text.is_empty() || text.len() > NAME_MAX || text.starts_with(b"-") || !text.iter().all(name_byte) {
         return Err(Error::Host);
     }
-    if split(text, b'.').all(is_number) {
+    if text.split(|&byte| byte == b'.').all(is_number) {
         // "8090" and "127.1" are addresses to inet_aton(3), and typing errors to people.
-        return parsed(text).map(literal).ok_or(Error::Number);
+        return ip(text).map(literal).ok_or(Error::Number);
     }
     let name = text.strip_suffix(b".").unwrap_or(text);
-    match split(name, b'.').last() {
+    match name.rsplit(|&byte| byte == b'.').next() {
         Some(label) if label.eq_ignore_ascii_case(b"localhost") => Ok(Host::Localhost),
         _ => Ok(Host::Name(text.to_vec())),
     }
