@@ -4,12 +4,10 @@
 //! an option is decided before variables are expanded, so that no variable's
 //! value can become one.
 
-use std::time::Duration;
-
-use crate::config::{Config, Expect, Options};
+use crate::config::{Config, Expect};
 use crate::duration;
 use crate::expand::{self, Expanded, Lookup};
-use crate::print::{Print, push, push_quoted};
+use crate::print::{Print, push, push_number, push_quoted};
 use crate::request::{is_field_line, is_token};
 use crate::status::{self, StatusSet};
 use crate::target::{self, Check, Endpoint};
@@ -19,39 +17,13 @@ use crate::text::words;
 pub const VERSION: &str = concat!("probe ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// `--help`'s text.
-pub const HELP: &str = "\
-Usage: probe [OPTIONS] [TARGET]...
-Exits 0 if every TARGET is healthy, else 1.
-
-  [http://][user:password@]host[:port][/path][?query]
-      a whole response arrives and its status is accepted
-  tcp://host:port, unix:/path
-      a connection is accepted
-  tls://host:port
-      a TLS server answers (nothing is verified or decrypted)
-
-  -t, --timeout DURATION  deadline of the whole check [5s]
-      --status LIST       200 or 200,204 or 200-299 or 2xx or any [200-399]
-      --expect TEXT       the body or reply must contain TEXT
-  -X, --method METHOD     request method [GET; POST with --data]
-  -H, --header 'N: V'     request header, may be repeated
-  -d, --data TEXT         request body (tcp, unix: what is sent)
-      --unix-socket PATH  send http targets over this Unix socket
-  -w, --wait DURATION     keep trying until healthy, at most this long
-  -q, --quiet             say nothing when healthy
-      --install PATH      copy the probe itself to PATH, and do nothing else
-  -h, --help, -V, --version
-
-DURATION: 500ms, 5s, 1m, 0.5 (seconds). Without TARGET: PROBE_TARGET. Options
-also from PROBE_TIMEOUT, _STATUS, _EXPECT, _METHOD, _DATA, _WAIT. Variables are
-expanded in all of them: ${NAME}, ${NAME:-default}; $${ is a literal ${.
-";
+pub const HELP: &str = include_str!("help.txt");
 
 /// What to do.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
     /// Check the targets.
-    Check(Box<Config>),
+    Check,
     /// Copy the probe to a path, which is shown as it was written.
     Install {
         /// The path, variables expanded.
@@ -59,73 +31,67 @@ pub enum Command {
         /// The path as it was written.
         written: Vec<u8>,
     },
-    /// Print [`HELP`].
-    Help,
-    /// Print [`VERSION`].
-    Version,
+    /// Print a text: [`HELP`] or [`VERSION`].
+    Print(&'static str),
 }
 
-/// Bad usage: what, the offending text unless it may be a secret, and what is
-/// wrong with it.
+/// Bad usage: the line that says where, the offending text unless it may be a
+/// secret, and what is wrong with it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Error {
-    place: &'static str,
-    text: Option<Vec<u8>>,
-    problem: &'static str,
-}
+pub struct Error(Vec<u8>);
 
 impl Print for Error {
     fn print(&self, out: &mut Vec<u8>) {
-        push(out, "probe: ");
-        push(out, self.place);
-        if let Some(text) = &self.text {
-            push(out, " ");
-            push_quoted(out, text);
-        }
-        push(out, ": ");
-        push(out, self.problem);
-        push(out, " (see probe --help)\n");
+        push(out, &self.0);
     }
 }
 
-fn error(place: &'static str, text: Option<&[u8]>, problem: &'static str) -> Box<Error> {
-    let text = text.map(<[u8]>::to_vec);
-    Box::new(Error { place, text, problem })
+#[inline(never)]
+fn error(place: &[u8], text: Option<&[u8]>, problem: &str) -> Box<Error> {
+    let mut line = b"probe: ".to_vec();
+    push(&mut line, place);
+    if let Some(text) = text {
+        push(&mut line, " ");
+        push_quoted(&mut line, text);
+    }
+    push(&mut line, ": ");
+    push(&mut line, problem);
+    push(&mut line, " (see probe --help)\n");
+    Box::new(Error(line))
 }
 
 /// What an option does; all but the first three set a value.
 #[derive(Clone, Copy)]
-enum Effect {
+enum Sets {
     Help,
     Version,
     Quiet,
     Timeout,
-    Wait,
     Status,
     Expect,
     Method,
     Header,
     Data,
     UnixSocket,
+    Wait,
     Install,
 }
 
-/// What an option does, how it is written, and the variable that stands in for
-/// it; an empty text where there is none. No argument has the NUL that stands for
-/// no letter.
-static OPTIONS: [(Effect, u8, &str, &str); 12] = [
-    (Effect::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
-    (Effect::Status, 0, "--status", "PROBE_STATUS"),
-    (Effect::Expect, 0, "--expect", "PROBE_EXPECT"),
-    (Effect::Method, b'X', "--method", "PROBE_METHOD"),
-    (Effect::Header, b'H', "--header", ""),
-    (Effect::Data, b'd', "--data", "PROBE_DATA"),
-    (Effect::UnixSocket, 0, "--unix-socket", ""),
-    (Effect::Wait, b'w', "--wait", "PROBE_WAIT"),
-    (Effect::Install, 0, "--install", ""),
-    (Effect::Quiet, b'q', "--quiet", ""),
-    (Effect::Help, b'h', "--help", ""),
-    (Effect::Version, b'V', "--version", ""),
+/// The options with a value: letter, name, and the variable that stands in; NUL,
+/// which no argument has, and the empty text where there is none.
+static OPTIONS: [(Sets, u8, &str, &str); 12] = [
+    (Sets::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
+    (Sets::Status, 0, "--status", "PROBE_STATUS"),
+    (Sets::Expect, 0, "--expect", "PROBE_EXPECT"),
+    (Sets::Method, b'X', "--method", "PROBE_METHOD"),
+    (Sets::Header, b'H', "--header", ""),
+    (Sets::Data, b'd', "--data", "PROBE_DATA"),
+    (Sets::UnixSocket, 0, "--unix-socket", ""),
+    (Sets::Wait, b'w', "--wait", "PROBE_WAIT"),
+    (Sets::Install, 0, "--install", ""),
+    (Sets::Quiet, b'q', "--quiet", ""),
+    (Sets::Help, b'h', "--help", ""),
+    (Sets::Version, b'V', "--version", ""),
 ];
 
 /// The variable that stands in for targets on the command line.
@@ -133,19 +99,12 @@ const TARGETS: &str = "PROBE_TARGET";
 
 /// Reads arguments, the program's name not included, and those variables that
 /// no argument overrules.
-pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Command, Box<Error>> {
-    let mut reader = Reader {
-        config: Box::new(Config {
-            targets: Vec::with_capacity(1),
-            options: Options::default(),
-            timeout: Duration::from_secs(5),
-            wait: None,
-            quiet: false,
-        }),
-        unix_socket: None,
-        install: None,
-        lookup,
-    };
+pub fn parse(
+    args: &mut dyn Iterator<Item = Vec<u8>>,
+    lookup: Lookup,
+    config: &mut Config,
+) -> Result<Command, Box<Error>> {
+    let mut reader = Reader { lookup, config, unix_socket: None, install: None };
     let mut given = [false; OPTIONS.len()];
     let mut options_ended = false;
     while let Some(arg) = args.next() {
@@ -158,19 +117,19 @@ pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
             continue;
         }
         let (index, attached) = find(&arg)?;
-        let (effect, _, long, _) = OPTIONS[index];
+        let (sets, _, name, _) = OPTIONS[index];
         given[index] = true;
-        match (effect, attached) {
-            (Effect::Help | Effect::Version | Effect::Quiet, Some(_)) => {
-                return Err(error(long, None, "takes no value"));
+        match (sets, attached) {
+            (Sets::Help | Sets::Version | Sets::Quiet, Some(_)) => {
+                return Err(error(name.as_bytes(), None, "takes no value"));
             }
-            (Effect::Help, None) => return Ok(Command::Help),
-            (Effect::Version, None) => return Ok(Command::Version),
-            (Effect::Quiet, None) => reader.config.quiet = true,
-            (_, Some(value)) => reader.set(effect, long, value)?,
+            (Sets::Help, None) => return Ok(Command::Print(HELP)),
+            (Sets::Version, None) => return Ok(Command::Print(VERSION)),
+            (Sets::Quiet, None) => reader.config.quiet = true,
+            (_, Some(value)) => reader.set(sets, name, value)?,
             (_, None) => match args.next() {
-                Some(value) => reader.set(effect, long, &value)?,
-                None => return Err(error(long, None, "needs a value")),
+                Some(value) => reader.set(sets, name, &value)?,
+                None => return Err(error(name.as_bytes(), None, "needs a value")),
             },
         }
     }
@@ -179,11 +138,11 @@ pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
         if reader.config.targets.is_empty() && given.iter().filter(|given| **given).count() == 1 {
             return Ok(install);
         }
-        return Err(error("--install", None, "takes no target, and no other option"));
+        return Err(error(b"--install", None, "takes no target, and no other option"));
     }
-    for (&(effect, _, _, variable), given) in OPTIONS.iter().zip(given) {
+    for ((sets, _, _, variable), given) in OPTIONS.iter().zip(given) {
         if let (false, Some(value)) = (given, reader.variable(variable)) {
-            reader.set(effect, variable, &value)?;
+            reader.set(*sets, variable, &value)?;
         }
     }
     if reader.config.targets.is_empty() {
@@ -192,14 +151,14 @@ pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
             reader.target(TARGETS, word)?;
         }
     }
-    reader.finish().map(Command::Check)
+    reader.finish()
 }
 
 /// The index of the option that `arg` begins with, and the value that is
 /// attached to it, as in `-t1s` and `--timeout=1s`.
 fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
-    for (index, (_, letter, long, _)) in OPTIONS.iter().enumerate() {
-        match arg.strip_prefix(long.as_bytes()) {
+    for (index, (_, letter, name, _)) in OPTIONS.iter().enumerate() {
+        match arg.strip_prefix(name.as_bytes()) {
             Some([]) => return Ok((index, None)),
             Some([b'=', value @ ..]) => return Ok((index, Some(value))),
             _ => {}
@@ -216,15 +175,15 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
         true => arg.iter().position(|byte| !name_byte(byte)).unwrap_or(arg.len()),
         false => arg.len().min(2),
     };
-    Err(error("option", Some(&arg[..end]), "unknown"))
+    Err(error(b"option", Some(&arg[..end]), "unknown"))
 }
 
 /// What has been read so far.
 struct Reader<'a> {
-    config: Box<Config>,
+    lookup: Lookup<'a>,
+    config: &'a mut Config,
     unix_socket: Option<Vec<u8>>,
     install: Option<Command>,
-    lookup: Lookup<'a>,
 }
 
 impl Reader<'_> {
@@ -234,77 +193,80 @@ impl Reader<'_> {
     }
 
     /// A text with its variables expanded; `place` is where it was given.
-    fn expanded<'a>(&self, place: &'static str, written: &'a [u8]) -> Result<Expanded<'a>, Box<Error>> {
+    fn expanded<'a>(&self, place: &str, written: &'a [u8]) -> Result<Expanded<'a>, Box<Error>> {
         expand::expand(written, self.lookup).map_err(|problem| match problem {
             expand::Error::Unset(name) => {
-                error("variable", Some(name), "not set, and no ${NAME:-default} given")
+                error(b"variable", Some(name), "not set, and no ${NAME:-default} given")
             }
             // The text may be a header's value, and so a secret.
             expand::Error::Malformed => {
-                error(place, None, "want ${NAME} or ${NAME:-default}, or $${ for a literal ${")
+                error(place.as_bytes(), None, "want ${NAME} or ${NAME:-default}, or $${ for a literal ${")
             }
         })
     }
 
-    fn target(&mut self, place: &'static str, written: &[u8]) -> Result<(), Box<Error>> {
+    /// Takes a target. A wrong one is counted and not shown: any part of it could
+    /// be one of a password.
+    fn target(&mut self, place: &str, written: &[u8]) -> Result<(), Box<Error>> {
         let expanded = self.expanded(place, written)?;
-        match target::parse(&expanded) {
-            Ok(target) => self.config.targets.push(target),
-            Err(problem) => return Err(error("target", Some(&target::redacted(&expanded)), problem.text())),
-        }
+        let targets = &mut self.config.targets;
+        targets.push(target::parse(&expanded).map_err(|problem| {
+            let mut place = b"target ".to_vec();
+            push_number(&mut place, targets.len() as u64 + 1);
+            error(&place, None, problem.text())
+        })?);
         Ok(())
     }
 
-    /// Sets what an option with a value sets. `place`: the option or the variable.
-    fn set(&mut self, effect: Effect, place: &'static str, written: &[u8]) -> Result<(), Box<Error>> {
+    /// Sets what an option sets. `place`: its name, or the variable's.
+    fn set(&mut self, sets: Sets, place: &str, written: &[u8]) -> Result<(), Box<Error>> {
         let value = self.expanded(place, written)?.text;
-        let wants = |want| error(place, Some(written), want);
-        let Config { options, timeout, wait, .. } = &mut *self.config;
-        match effect {
-            Effect::Timeout => *timeout = duration::parse(&value).ok_or_else(|| wants(duration::WANT))?,
-            Effect::Wait => *wait = Some(duration::parse(&value).ok_or_else(|| wants(duration::WANT))?),
-            Effect::Status => {
+        let wants = |want| error(place.as_bytes(), Some(written), want);
+        let duration = || duration::parse(&value).ok_or_else(|| wants(duration::WANT));
+        let Config { options, timeout, wait, .. } = self.config;
+        match sets {
+            Sets::Timeout => *timeout = duration()?,
+            Sets::Wait => *wait = Some(duration()?),
+            Sets::Status => {
                 options.status = StatusSet::parse(&value, written).ok_or_else(|| wants(status::WANT))?;
             }
-            Effect::Method if !is_token(&value) => {
+            Sets::Expect => options.expect = Some(Expect { text: value, written: written.to_vec() }),
+            Sets::Method if !is_token(&value) => {
                 return Err(wants("want a method such as GET, HEAD or POST"));
             }
-            Effect::Method => options.method = Some(value),
+            Sets::Method => options.method = Some(value),
             // Its value may be a secret, so the error does not show it.
-            Effect::Header if !is_field_line(&value) => {
-                return Err(error(place, None, "want 'Name: value' without control characters"));
+            Sets::Header if !is_field_line(&value) => {
+                return Err(error(place.as_bytes(), None, "want 'Name: value' without control characters"));
             }
-            Effect::Header => options.headers.push(value),
-            Effect::UnixSocket => {
+            Sets::Header => options.headers.push(value),
+            Sets::Data => options.data = Some(value),
+            Sets::UnixSocket => {
                 self.unix_socket = Some(target::unix_path(&value).map_err(|problem| wants(problem.text()))?);
             }
-            Effect::Help | Effect::Version | Effect::Quiet => {}
-            Effect::Expect => options.expect = Some(Expect { text: value, written: written.to_vec() }),
-            Effect::Data => options.data = Some(value),
-            Effect::Install if value.is_empty() => return Err(wants("want a path")),
-            Effect::Install => {
-                self.install = Some(Command::Install { path: value, written: written.to_vec() });
-            }
+            Sets::Help | Sets::Version | Sets::Quiet => {}
+            Sets::Install if value.is_empty() => return Err(wants("want a path")),
+            Sets::Install => self.install = Some(Command::Install { path: value, written: written.to_vec() }),
         }
         Ok(())
     }
 
     /// The whole command. HTTP over a Unix socket is another endpoint for the
     /// same check.
-    fn finish(mut self) -> Result<Box<Config>, Box<Error>> {
+    fn finish(self) -> Result<Command, Box<Error>> {
         if self.config.targets.is_empty() {
-            return Err(error("target", None, "none given, and PROBE_TARGET is not set"));
+            return Err(error(b"target", None, "none given, and PROBE_TARGET is not set"));
         }
         // To ignore it would be to say healthy without what was asked for.
         let has_tls = self.config.targets.iter().any(|target| matches!(target.check, Check::Tls(_)));
         if has_tls && self.config.options.expect.is_some() {
-            return Err(error("--expect", None, "a tls:// target has no reply to search"));
+            return Err(error(b"--expect", None, "a tls:// target has no reply to search"));
         }
         for target in &mut self.config.targets {
             if let (Check::Http(_), Some(path)) = (&target.check, &self.unix_socket) {
                 target.endpoint = Endpoint::Unix(path.clone());
             }
         }
-        Ok(self.config)
+        Ok(Command::Check)
     }
 }

@@ -20,6 +20,14 @@ pub struct Config {
     pub quiet: bool,
 }
 
+/// No target, and the defaults.
+impl Default for Config {
+    fn default() -> Config {
+        let timeout = Duration::from_secs(5);
+        Config { targets: Vec::new(), options: Options::default(), timeout, wait: None, quiet: false }
+    }
+}
+
 /// What to ask, and what counts as healthy.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Options {

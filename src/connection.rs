@@ -1,45 +1,42 @@
 //! A connected socket, read and written within the deadline.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::ffi::c_int;
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use crate::deadline::Deadline;
-use crate::verdict::{Failure, Phase, failed, timed_out};
+use crate::errno::{EAGAIN, EINTR};
+use crate::socket::{self, Address};
+use crate::verdict::{Phase, Unhealthy};
 
-/// A connected socket of any kind: to read, to write and to set timeouts are
-/// the same system calls for TCP, UDP and Unix sockets, so std's type for one
-/// serves them all.
-pub struct Connection {
-    socket: TcpStream,
-    buffer: [u8; BUFFER],
-}
+/// What most answers fit into, and every datagram without EDNS (RFC 1035, 4.2.1).
+pub const BUFFER: usize = 1024;
 
-/// What most answers fit into.
-const BUFFER: usize = 1024;
+/// A connected socket of any kind.
+pub struct Connection(TcpStream);
 
 impl Connection {
-    /// Takes a connected socket.
-    pub fn new(socket: impl Into<OwnedFd>) -> Connection {
-        Connection { socket: TcpStream::from(socket.into()), buffer: [0; BUFFER] }
+    /// Connects as [`socket::connect_timeout`] does.
+    pub fn open(kind: c_int, address: &Address, timeout: Duration) -> io::Result<Connection> {
+        socket::connect_timeout(kind, address, timeout).map(Connection)
     }
 
     /// Whether this is a TCP connection to itself: where nobody listens on a port
     /// of the ephemeral range, the kernel may choose that very port for the
     /// connecting side, and TCP lets the two meet (RFC 9293, 3.5, figure 7).
     pub fn is_to_itself(&self) -> bool {
-        let local = self.socket.local_addr().ok();
-        local.is_some() && local == self.socket.peer_addr().ok()
+        let local = self.0.local_addr().ok();
+        local.is_some() && local == self.0.peer_addr().ok()
     }
 
     /// Sends all of `bytes`. The deadline is armed anew before every write.
-    pub fn send(&mut self, bytes: &[u8], deadline: &Deadline) -> Result<(), Failure> {
+    pub fn send(&mut self, bytes: &[u8], deadline: &Deadline) -> Result<(), Unhealthy> {
         let mut rest = bytes;
         while !rest.is_empty() {
             let sent = retry(Phase::Send, deadline, &mut |timeout| {
-                self.socket.set_write_timeout(Some(timeout))?;
-                self.socket.write(rest)
+                self.0.set_write_timeout(Some(timeout))?;
+                self.0.write(rest)
             })?;
             rest = &rest[sent..];
         }
@@ -48,29 +45,33 @@ impl Connection {
 
     /// Receives some bytes, none at the end of the stream. The deadline is
     /// armed anew before every read.
-    pub fn receive(&mut self, deadline: &Deadline) -> Result<&[u8], Failure> {
+    pub fn receive<'a>(
+        &mut self,
+        buffer: &'a mut [u8; BUFFER],
+        deadline: &Deadline,
+    ) -> Result<&'a [u8], Unhealthy> {
         let count = retry(Phase::Receive, deadline, &mut |timeout| {
-            self.socket.set_read_timeout(Some(timeout))?;
-            self.socket.read(&mut self.buffer)
+            self.0.set_read_timeout(Some(timeout))?;
+            self.0.read(buffer)
         })?;
-        Ok(&self.buffer[..count])
+        Ok(&buffer[..count])
     }
 }
 
 /// Does an operation of `phase` until it succeeds, fails, or `deadline` has
-/// passed. It is done again after its timeout (`EAGAIN`), and when the process was
+/// passed. It is done again after its timeout, and when the process was
 /// stopped and continued, for which the kernel interrupts it (signal(7)).
-pub fn retry(
+fn retry(
     phase: Phase,
     deadline: &Deadline,
     operation: &mut dyn FnMut(Duration) -> io::Result<usize>,
-) -> Result<usize, Failure> {
-    while let Some(timeout) = deadline.socket_timeout() {
+) -> Result<usize, Unhealthy> {
+    while let Some(timeout) = deadline.socket_timeout(1) {
         match operation(timeout) {
             Ok(count) => return Ok(count),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-            Err(error) => return Err(failed(phase, &error)),
+            Err(error) if matches!(error.raw_os_error(), Some(EAGAIN | EINTR)) => {}
+            Err(error) => return Err(Unhealthy::failed(phase, &error)),
         }
     }
-    Err(timed_out(phase, deadline))
+    Err(Unhealthy::TimedOut(phase))
 }

@@ -30,25 +30,21 @@ impl Deadline {
         self.timeout
     }
 
-    /// What is left; `None` once it has passed. Never zero, which std refuses
-    /// and the kernel reads as "wait for ever" (socket(7), `SO_RCVTIMEO`).
+    /// What is left; `None` once it has passed.
     pub fn left(&self) -> Option<Duration> {
         Some(self.at.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 
-    /// The timeout that a socket is to be given for its next operation, which
-    /// is tried again until the deadline. The kernel may be late by 8/63 of a
-    /// long one, a quarter of a second in three (kernel/time/timer.c,
-    /// "granularity"), so a long one ends early and what then remains is waited
-    /// for anew.
-    pub fn socket_timeout(&self) -> Option<Duration> {
-        self.left().map(|left| if left > SHORT { left - left / 8 } else { left })
-    }
-
-    /// An equal share of what is left for each of `count` attempts. At least a
-    /// millisecond, in which std polls.
-    pub fn share(&self, count: usize) -> Option<Duration> {
-        self.left().map(|left| (left / count.max(1) as u32).max(Duration::from_millis(1)))
+    /// The timeout that a socket is to be given for its next operation, one of
+    /// `count` that have equal shares of what is left; each is tried again until the
+    /// deadline. The kernel may be late by 8/63 of a long one, a quarter of
+    /// a second in three (kernel/time/timer.c, "granularity"), so a long one
+    /// ends early and what then remains is waited for anew. Never zero, which std
+    /// refuses and the kernel reads as "wait for ever" (socket(7), `SO_RCVTIMEO`).
+    pub fn socket_timeout(&self, count: usize) -> Option<Duration> {
+        let share = self.left()? / count as u32;
+        let early = if share > SHORT { share / 8 } else { Duration::ZERO };
+        Some((share - early).max(Duration::from_millis(1)))
     }
 }
 
@@ -59,7 +55,7 @@ mod tests {
     #[test]
     fn nothing_remains_of_a_deadline_that_has_passed() {
         let deadline = Deadline::after(Duration::ZERO);
-        assert_eq!((deadline.left(), deadline.socket_timeout(), deadline.share(1)), (None, None, None));
+        assert_eq!((deadline.left(), deadline.socket_timeout(1)), (None, None));
     }
 
     #[test]
@@ -67,7 +63,7 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(60));
         let left = deadline.left().expect("a minute");
         assert!(left <= Duration::from_secs(60) && left > Duration::from_secs(1));
-        let share = deadline.share(4).expect("a minute");
+        let share = deadline.socket_timeout(4).expect("a minute");
         assert!(share <= Duration::from_secs(15) && share > Duration::from_millis(250));
     }
 
@@ -75,17 +71,17 @@ mod tests {
     fn a_wait_that_the_kernel_ends_an_eighth_late_is_within_the_deadline() {
         for timeout in [101, 250, 3_000, 5_000, 3_600_000].map(Duration::from_millis) {
             let deadline = Deadline::after(timeout);
-            let wait = deadline.socket_timeout().expect("time is left");
+            let wait = deadline.socket_timeout(1).expect("time is left");
             assert!(wait + wait * 8 / 63 <= timeout && wait >= timeout / 2, "{timeout:?}: {wait:?}");
         }
         let deadline = Deadline::after(SHORT);
-        assert!(deadline.socket_timeout().expect("time is left") <= SHORT);
+        assert!(deadline.socket_timeout(1).expect("time is left") <= SHORT);
     }
 
     #[test]
     fn a_share_is_never_below_a_millisecond() {
         let deadline = Deadline::after(Duration::from_secs(1));
-        assert_eq!(deadline.share(1_000_000), Some(Duration::from_millis(1)));
+        assert_eq!(deadline.socket_timeout(1_000_000), Some(Duration::from_millis(1)));
     }
 
     #[test]

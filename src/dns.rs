@@ -5,7 +5,7 @@
 //! deadline, so it needs a thread that may outlive the check; and in a static
 //! binary it brings much of the C library along.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 
 use crate::target::NAME_MAX;
 use crate::text::{cut, digits, ip, words};
@@ -132,8 +132,8 @@ fn record(records: &[u8]) -> Option<(Option<IpAddr>, &[u8])> {
 /// What resolv.conf(5) says.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Conf {
-    /// Where to ask; `None` for one whose zone is no number, which std cannot ask.
-    pub name_servers: Vec<Option<SocketAddr>>,
+    /// Where to ask.
+    pub name_servers: Vec<SocketAddr>,
     /// Domains that are appended to a name.
     pub search: Vec<Vec<u8>>,
     /// A name with fewer dots is tried with them first; 1 unless it is said.
@@ -147,47 +147,34 @@ impl Conf {
     /// Takes a line of the file.
     pub fn line(&mut self, line: &[u8]) {
         let mut words = words(cut(cut(line, b'#').0, b';').0);
-        match words.next() {
-            Some(b"nameserver") if self.name_servers.len() < NAME_SERVERS_MAX => {
-                let word = words.next().unwrap_or_default();
-                let server = name_server(word);
-                // What is no address at all names nobody, as in the C library.
-                if server.is_some() || word.contains(&b'%') {
-                    self.name_servers.push(server);
-                }
+        let keyword = words.next().unwrap_or_default();
+        if keyword == b"nameserver" && self.name_servers.len() < NAME_SERVERS_MAX {
+            // What is no address names nobody, as in the C library.
+            if let Some(server) = words.next().and_then(name_server) {
+                self.name_servers.push(server);
             }
+        } else if keyword == b"search" || keyword == b"domain" {
             // The last one counts.
-            Some(b"search" | b"domain") => {
-                self.search.clear();
-                words.for_each(|domain| self.search.push(domain.to_vec()));
+            self.search.clear();
+            words.for_each(|domain| self.search.push(domain.to_vec()));
+        } else if keyword == b"options" {
+            for word in words {
+                self.ndots = word.strip_prefix(b"ndots:").and_then(digits).or(self.ndots);
             }
-            Some(b"options") => {
-                for word in words {
-                    self.ndots = word.strip_prefix(b"ndots:").and_then(digits).or(self.ndots);
-                }
-            }
-            _ => {}
         }
     }
 
-    /// Where to ask. Where the file names nobody there is one on this host, as
-    /// in the C library; nobody where it names only those that cannot be asked.
-    pub fn servers(&self) -> Vec<SocketAddr> {
-        if self.name_servers.is_empty() {
-            return vec![SocketAddr::from(([127, 0, 0, 1], PORT))];
-        }
-        let mut servers = Vec::new();
-        for server in self.name_servers.iter().flatten() {
-            servers.push(*server);
-        }
-        servers
+    /// Where to ask: on this host where the file names nobody, as in the C library.
+    pub fn servers(&self) -> &[SocketAddr] {
+        const HERE: [SocketAddr; 1] = [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT)];
+        if self.name_servers.is_empty() { &HERE } else { &self.name_servers }
     }
 
-    /// The questions for all that `name` may stand for, the likeliest first,
-    /// two for each, identified by `id` and the numbers after it. With enough
+    /// Hands over the questions for all that `name` may stand for, the likeliest
+    /// first, two for each, identified by `id` and the numbers after it. With enough
     /// dots it is the name itself and then its search domains, else the other
     /// way round; with a dot at its end it is only itself.
-    pub fn questions(&self, name: &[u8], id: u16) -> Vec<Vec<u8>> {
+    pub fn questions(&self, name: &[u8], id: u16, ask: &mut dyn FnMut(Vec<u8>)) {
         let mut candidates = Vec::new();
         for domain in &self.search {
             if !name.ends_with(b".") {
@@ -197,29 +184,27 @@ impl Conf {
         let dots = name.iter().filter(|&&byte| byte == b'.').count() as u64;
         let place = if dots < self.ndots.unwrap_or(1) { candidates.len() } else { 0 };
         candidates.insert(place, name.to_vec());
-        let mut all = Vec::new();
+        let mut id = id;
         for candidate in &candidates {
             if let Some(labels) = labels(candidate) {
                 for kind in [A, AAAA] {
-                    all.push(question(&labels, id.wrapping_add(all.len() as u16), kind));
+                    ask(question(&labels, id, kind));
+                    id = id.wrapping_add(1);
                 }
             }
         }
-        all
     }
 }
 
-/// A name server's address, with its port (RFC 1035, 4.2.1); one of IPv6 may have a zone, `fe80::1%2`.
+/// A name server's address, with its port (RFC 1035, 4.2.1). One of IPv6 may
+/// have a zone, `fe80::1%2`; of an interface's name nothing is known here.
 fn name_server(word: &[u8]) -> Option<SocketAddr> {
     let (address, zone) = cut(word, b'%');
-    match (ip(address)?, zone) {
-        (IpAddr::V6(ip), Some(zone)) => {
-            let zone = u32::try_from(digits(zone)?).ok()?;
-            Some(SocketAddrV6::new(ip, PORT, 0, zone).into())
-        }
-        (IpAddr::V4(_), Some(_)) => None,
-        (ip, None) => Some(SocketAddr::new(ip, PORT)),
-    }
+    let zone = zone.and_then(digits).unwrap_or(0);
+    Some(match ip(address)? {
+        IpAddr::V4(ip) => SocketAddr::new(ip.into(), PORT),
+        IpAddr::V6(ip) => SocketAddrV6::new(ip, PORT, 0, zone as u32).into(),
+    })
 }
 
 /// The address on a line of hosts(5), if it is one for `name`.
@@ -345,7 +330,7 @@ mod tests {
         let docker = conf(
             "# made by Docker\nsearch lan  corp.example\nnameserver 127.0.0.11\noptions edns0 ndots:0\n",
         );
-        let at = |text: &str| Some(SocketAddr::new(ip(text), 53));
+        let at = |text: &str| SocketAddr::new(ip(text), 53);
         assert_eq!(docker.name_servers, [at("127.0.0.11")]);
         assert_eq!(docker.search, [&b"lan"[..], b"corp.example"]);
         assert_eq!(docker.ndots, Some(0));
@@ -363,13 +348,11 @@ mod tests {
 
     #[test]
     fn a_name_server_with_a_zone_is_asked_where_that_is_a_number() {
-        let zone = conf("nameserver fe80::1%2\n").servers();
-        assert!(
-            matches!(zone[..], [SocketAddr::V6(address)] if address.scope_id() == 2 && address.port() == 53)
-        );
-        assert_eq!(conf("nameserver fe80::1%eth0\n").servers(), []);
+        let zone = SocketAddrV6::new("fe80::1".parse().expect("an address"), 53, 0, 2);
+        assert_eq!(conf("nameserver fe80::1%2\n").servers(), [zone.into()]);
+        let unknown = SocketAddr::new(ip("fe80::1"), 53);
+        assert_eq!(conf("nameserver fe80::1%eth0\n").servers(), [unknown]);
         assert_eq!(conf("nameserver x\nnameserver\n").servers(), conf("").servers());
-        assert_eq!(conf("nameserver fe80::1%eth0\nnameserver ::1").servers().len(), 1);
     }
 
     #[test]
@@ -409,7 +392,9 @@ mod tests {
                     id += 1;
                 }
             }
-            assert_eq!(conf.questions(name.as_bytes(), 7), asked, "{name} {ndots}");
+            let mut questions = Vec::new();
+            conf.questions(name.as_bytes(), 7, &mut |question| questions.push(question));
+            assert_eq!(questions, asked, "{name} {ndots}");
         }
     }
 }

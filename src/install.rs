@@ -3,13 +3,13 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::errno::{self, EEXIST, ENOENT, ENOTDIR};
 use crate::file;
 use crate::print::{push, push_escaped};
-use crate::verdict::push_os_error;
 
 /// The running binary, also where its file has since been removed (proc(5)).
 const SELF: &str = "/proc/self/exe";
@@ -37,7 +37,7 @@ pub fn install(path: &[u8], written: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
     push_escaped(&mut line, &shown, SHOWN);
     if let Err(error) = &result {
         push(&mut line, ": ");
-        push_os_error(&mut line, error.kind(), error.raw_os_error().unwrap_or_default());
+        errno::push_words(&mut line, error.raw_os_error().unwrap_or_default());
     }
     push(&mut line, "\n");
     if result.is_ok() { Ok(line) } else { Err(line) }
@@ -53,7 +53,7 @@ fn put(binary: File, path: &[u8], shown: &mut Vec<u8>) -> io::Result<()> {
             push(shown, if shown.ends_with(b"/") { "probe" } else { "/probe" });
             b"probe"
         }
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+        Err(error) if matches!(error.raw_os_error(), Some(ENOENT | ENOTDIR)) => {
             // So it is no folder.
             let name_at = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
             if name_at > 0 {
@@ -68,11 +68,11 @@ fn put(binary: File, path: &[u8], shown: &mut Vec<u8>) -> io::Result<()> {
     let (temporary, file) = loop {
         let temporary = &TEMPORARY[..length];
         match file::open(temporary, true) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists && length < TEMPORARY.len() => length += 1,
+            Err(error) if error.raw_os_error() == Some(EEXIST) && length < TEMPORARY.len() => length += 1,
             opened => break (temporary, opened?),
         }
     };
-    let done = copy(binary, file).and_then(|()| fs::rename(temporary, OsStr::from_bytes(name)));
+    let done = copy(binary, file, temporary).and_then(|()| fs::rename(temporary, OsStr::from_bytes(name)));
     if done.is_err() {
         let _ = fs::remove_file(temporary);
     }
@@ -80,9 +80,9 @@ fn put(binary: File, path: &[u8], shown: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// Fills a new file with the running binary.
-fn copy(mut binary: File, mut file: File) -> io::Result<()> {
+fn copy(mut binary: File, mut file: File, temporary: &str) -> io::Result<()> {
     // The umask has taken away from the mode of the new file.
-    file.set_permissions(Permissions::from_mode(0o755))?;
+    fs::set_permissions(temporary, Permissions::from_mode(0o755))?;
     let mut piece = [0; 4096];
     loop {
         match binary.read(&mut piece)? {

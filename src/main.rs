@@ -19,10 +19,10 @@ fn main() {
     let mut args = env::args_os().map(OsStringExt::into_vec);
     args.next();
     let lookup = |name: &[u8]| env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec);
-    let code = match cli::parse(&mut args, &lookup) {
-        Ok(Command::Help) => say(Ok(cli::HELP.into())),
-        Ok(Command::Version) => say(Ok(cli::VERSION.into())),
-        Ok(Command::Check(config)) => check(&config),
+    let mut config = Config::default();
+    let code = match cli::parse(&mut args, &lookup, &mut config) {
+        Ok(Command::Print(text)) => say(Ok(text.into())),
+        Ok(Command::Check) => check(&config),
         Ok(Command::Install { path, written }) => say(install(&path, &written)),
         Err(error) => say(Err(error.printed())),
     };

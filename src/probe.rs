@@ -1,126 +1,154 @@
 //! One target, one attempt.
 
-use std::io::ErrorKind;
-use std::time::Instant;
-
 use crate::config::Options;
-use crate::connection::Connection;
+use crate::connection::{BUFFER, Connection};
 use crate::deadline::Deadline;
 use crate::dial;
-use crate::print::Print;
+use crate::errno::ECONNREFUSED;
+use crate::print::{Print, push, push_escaped, push_number, push_quoted};
 use crate::request::{method, request};
-use crate::response::{self, Response};
+use crate::response::{self, BODY_MAX, Response};
 use crate::search::Search;
 use crate::target::{Check, Http, Target};
 use crate::tls;
-use crate::verdict::{
-    Failure, Healthy, Phase, Unhealthy, body_lacks, fail, http_answer, reply_lacks, status_unwanted,
-};
+use crate::verdict::{Phase, Unhealthy};
 
-/// Checks `target` once, until `deadline` at the latest.
-pub fn attempt(target: &Target, options: &Options, deadline: &Deadline) -> Result<Healthy, Failure> {
-    let start = Instant::now();
-    let mut connection = dial::connect(&target.endpoint, deadline)?;
-    let answer = match &target.check {
-        Check::Http(http) => ask(&mut connection, http, options, deadline)?,
-        _ if connection.is_to_itself() => {
-            return Err(fail(Unhealthy::Failed(Phase::Connect, ErrorKind::ConnectionRefused, 0)));
-        }
-        Check::Stream => converse(&mut connection, options, deadline)?,
-        Check::Tls(server_name) => greet(&mut connection, server_name.as_deref(), deadline)?,
-    };
-    Ok(Healthy { answer, elapsed: start.elapsed() })
-}
-
-/// Sends the request and reads the whole response.
-fn ask(
-    connection: &mut Connection,
-    http: &Http,
-    options: &Options,
-    deadline: &Deadline,
-) -> Result<Vec<u8>, Failure> {
-    connection.send(&request(http, options), deadline)?;
-
-    let expect = options.expect.as_ref();
-    let text = expect.map_or(&b""[..], |expect| &expect.text);
-    let mut response = Response::new(method(options) == b"HEAD", text);
-    let received = receive(connection, &mut response, deadline);
-
-    // An unwanted status says more than what then went wrong with its body.
-    let Some((status, reason)) = response.status() else {
-        return Err(received.err().unwrap_or_else(|| response::Error::HeaderCutOff.into()));
-    };
-    let answer = http_answer(status, reason);
-    if !options.status.contains(status) {
-        return Err(status_unwanted(answer, options.status.text()));
-    }
-    received?;
-    match expect {
-        Some(expect) if !response.found() => Err(body_lacks(answer, &expect.written)),
-        _ => Ok(answer),
-    }
-}
-
-/// Reads until the response is complete, and not only to its status: a server
-/// that is hung up on while it writes logs an error at every check.
-fn receive(connection: &mut Connection, response: &mut Response, deadline: &Deadline) -> Result<(), Failure> {
-    while !response.is_complete() {
-        match connection.receive(deadline)? {
-            [] => return Ok(response.end()?),
-            piece => response.feed(piece)?,
-        }
-    }
-    Ok(())
-}
-
-/// How much is shown of a reply that lacks the wanted text.
+/// The most that is shown of a reason-phrase, of the wanted statuses, and of a
+/// reply that lacks the wanted text.
 const SHOWN: usize = 80;
 
-/// Sends the data, if there is any, and waits for the expected reply, if one is.
-fn converse(connection: &mut Connection, options: &Options, deadline: &Deadline) -> Result<Vec<u8>, Failure> {
-    connection.send(options.data.as_deref().unwrap_or_default(), deadline)?;
-    let Some(expect) = &options.expect else {
-        return Ok(b"connected".to_vec());
-    };
-    let mut search = Search::new(&expect.text);
-    let mut got = Vec::new();
-    let mut received = 0;
-    while !search.found() {
-        let piece = match connection.receive(deadline) {
-            Ok(piece) => piece,
-            Err(failure) if received > 0 && matches!(*failure, Unhealthy::TimedOut(..)) => {
-                return Err(reply_lacks(failure.printed(), &got, &expect.written));
-            }
-            Err(failure) => return Err(failure),
-        };
-        received += piece.len() as u64;
-        got.extend_from_slice(&piece[..piece.len().min(SHOWN - got.len())]);
-        piece.iter().for_each(|&byte| search.feed(byte));
-        if !search.found() && (piece.is_empty() || received >= response::BODY_MAX) {
-            return Err(reply_lacks(b"connected".to_vec(), &got, &expect.written));
-        }
+/// Checks `target` once, until `deadline` at the latest. Appends to `said` what
+/// it answered and, where that is not what was wanted, what was.
+pub fn attempt(
+    target: &Target,
+    options: &Options,
+    deadline: &Deadline,
+    said: &mut Vec<u8>,
+) -> Result<(), Unhealthy> {
+    let connection = dial::connect(&target.endpoint, deadline)?;
+    let mut talk = Talk { connection, options, deadline, said };
+    match &target.check {
+        Check::Http(http) => talk.ask(http),
+        _ if talk.connection.is_to_itself() => Err(Unhealthy::Failed(Phase::Connect, ECONNREFUSED)),
+        Check::Stream => talk.converse(),
+        Check::Tls(server_name) => talk.greet(server_name.as_deref()),
     }
-    Ok(b"replied".to_vec())
 }
 
-/// Sends a ClientHello and reads the ServerHello, and no more: what follows is
-/// encrypted.
-fn greet(
-    connection: &mut Connection,
-    server_name: Option<&[u8]>,
-    deadline: &Deadline,
-) -> Result<Vec<u8>, Failure> {
-    connection.send(&tls::client_hello(server_name), deadline)?;
-    let mut answer = Vec::new();
-    loop {
-        match connection.receive(deadline)? {
-            [] => return Err(tls::end(&answer).into()),
-            piece => answer.extend_from_slice(piece),
+/// A connection to a server, and what it is to be asked.
+struct Talk<'a> {
+    connection: Connection,
+    options: &'a Options,
+    deadline: &'a Deadline,
+    said: &'a mut Vec<u8>,
+}
+
+/// Takes what was received, nothing at the end of the stream; whether that is enough.
+type Take<'a> = &'a mut dyn FnMut(&[u8]) -> Result<bool, Unhealthy>;
+
+impl Talk<'_> {
+    /// Sends a request and receives until `take` has enough.
+    fn exchange(&mut self, request: &[u8], take: Take) -> Result<(), Unhealthy> {
+        self.connection.send(request, self.deadline)?;
+        let mut buffer = [0; BUFFER];
+        while !take(self.connection.receive(&mut buffer, self.deadline)?)? {}
+        Ok(())
+    }
+
+    /// Sends the request and reads the whole response, and not only its status: a
+    /// server that is hung up on while it writes logs an error at every check.
+    fn ask(&mut self, http: &Http) -> Result<(), Unhealthy> {
+        let options = self.options;
+        let text = options.expect.as_ref().map_or(&b""[..], |expect| &expect.text);
+        let mut response = Response::new(method(options) == b"HEAD", text);
+        let mut malformed = Ok(());
+        let received = self.exchange(&request(http, options), &mut |piece| {
+            malformed = if piece.is_empty() { response.end() } else { response.feed(piece) };
+            let is_whole = piece.is_empty() || response.is_complete();
+            if malformed.is_ok() { Ok(is_whole) } else { Err(Unhealthy::Answer) }
+        });
+        match response.status() {
+            // An unwanted status says more than what then went wrong with its body.
+            Some((status, reason)) if received.is_ok() || !options.status.contains(status) => {
+                push_number(self.said, status.into());
+                push(self.said, if reason.is_empty() { "" } else { " " });
+                push_escaped(self.said, reason, SHOWN);
+                if !options.status.contains(status) {
+                    push(self.said, ", want ");
+                    push_escaped(self.said, options.status.text(), SHOWN);
+                } else if let (false, Some(expect)) = (response.found(), &options.expect) {
+                    push(self.said, ", want ");
+                    push_quoted(self.said, &expect.written);
+                    push(self.said, " in the body");
+                } else {
+                    return Ok(());
+                }
+            }
+            _ => {
+                if let Err(error) = &malformed {
+                    self.instead(error, matches!(error, response::Error::NotHttp(_)));
+                }
+                received?;
+            }
         }
-        if let Some(minor) = tls::read(&answer)? {
-            let mut version = Vec::new();
-            tls::push_version(&mut version, minor);
-            return Ok(version);
+        Err(Unhealthy::Answer)
+    }
+
+    /// Says what came instead of an answer: another one, or none that is whole.
+    fn instead(&mut self, error: &dyn Print, is_another: bool) {
+        push(self.said, if is_another { "" } else { "receive: " });
+        error.print(self.said);
+    }
+
+    /// Sends the data, if there is any, and waits for the expected reply, if one is.
+    fn converse(&mut self) -> Result<(), Unhealthy> {
+        let data = self.options.data.as_deref().unwrap_or_default();
+        let Some(expect) = self.options.expect.as_ref().filter(|expect| !expect.text.is_empty()) else {
+            push(self.said, "connected");
+            return self.connection.send(data, self.deadline);
+        };
+        let mut search = Search::new(&expect.text);
+        let mut got = Vec::new();
+        let mut received = 0;
+        let outcome = self.exchange(data, &mut |piece| {
+            received += piece.len() as u64;
+            got.extend_from_slice(&piece[..piece.len().min(SHOWN - got.len())]);
+            piece.iter().for_each(|&byte| search.feed(byte));
+            let is_last = piece.is_empty() || received >= BODY_MAX;
+            if is_last && !search.found() { Err(Unhealthy::Answer) } else { Ok(search.found()) }
+        });
+        match outcome {
+            Ok(()) => push(self.said, "replied"),
+            Err(Unhealthy::Answer) => push(self.said, "connected"),
+            Err(_) if received == 0 => return outcome,
+            Err(_) => {}
         }
+        if outcome.is_err() {
+            push(self.said, ", got ");
+            push_quoted(self.said, &got);
+            push(self.said, ", want ");
+            push_quoted(self.said, &expect.written);
+        }
+        outcome
+    }
+
+    /// Sends a ClientHello and reads the ServerHello, and no more: what follows is
+    /// encrypted.
+    fn greet(&mut self, server_name: Option<&[u8]>) -> Result<(), Unhealthy> {
+        let mut answer = Vec::new();
+        let mut version = Ok(None);
+        let outcome = self.exchange(&tls::client_hello(server_name), &mut |piece| {
+            answer.extend_from_slice(piece);
+            version = if piece.is_empty() { Err(tls::end(&answer)) } else { tls::read(&answer) };
+            version.as_ref().map(Option::is_some).or(Err(Unhealthy::Answer))
+        });
+        match version {
+            Ok(Some(minor)) => tls::push_version(self.said, minor),
+            Ok(None) => {}
+            Err(error) => {
+                self.instead(&error, matches!(error, tls::Error::NotTls(_) | tls::Error::Version(_)));
+            }
+        }
+        outcome
     }
 }

@@ -1,15 +1,16 @@
 //! From a name to its addresses: /etc/hosts, then the name servers of
 //! /etc/resolv.conf, all within the deadline.
 
-use std::io::{self, ErrorKind, Read};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::io::Read;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::connection::Connection;
+use crate::connection::{BUFFER, Connection};
 use crate::deadline::Deadline;
 use crate::dns::{self, Answer, Conf};
 use crate::file;
-use crate::verdict::{Failure, Phase, Unhealthy, fail, failed, timed_out};
+use crate::socket::{self, Address, DATAGRAM, STREAM};
+use crate::verdict::{Phase, Unhealthy};
 
 /// What is kept of a line: stops a file without line ends.
 const LINE_MAX: usize = 4096;
@@ -17,11 +18,11 @@ const LINE_MAX: usize = 4096;
 /// How long an answer is waited for before its question is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// More than a datagram has without EDNS (RFC 1035, 4.2.1).
-const DATAGRAM_MAX: usize = 1024;
+/// How long one of several name servers is listened to before the next one is.
+const TURN: Duration = Duration::from_millis(4);
 
 /// All addresses of `name`, at least one.
-pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
+pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
     let mut addresses = Vec::new();
     each_line("/etc/hosts", deadline, &mut |line| {
         if let Some(address) = dns::host(line, name) {
@@ -60,36 +61,46 @@ fn each_line(path: &str, deadline: &Deadline, take: &mut dyn FnMut(&[u8])) {
 /// One question, and what was answered.
 struct Question {
     message: Vec<u8>,
-    /// Whether a name server could tell. Then these are the addresses; none
-    /// where there is no such name.
-    answered: bool,
-    addresses: Vec<IpAddr>,
-    /// The name servers that could not tell, a bit each, and whether the last
-    /// of them refused.
+    /// What a name server told: the addresses; none where there is no such name.
+    addresses: Option<Vec<IpAddr>>,
+    /// The name servers that could not tell, a bit each.
     failed: u32,
-    refused: bool,
 }
 
 impl Question {
-    /// Whether one of so many name servers may still answer.
-    fn is_open(&self, servers: usize) -> bool {
-        !self.answered && self.failed.count_ones() < servers as u32
+    /// Whether one of these name servers may still answer.
+    fn is_open(&self, servers: u32) -> bool {
+        self.addresses.is_none() && self.failed & servers != servers
     }
 
-    /// Takes a message of a name server, if it is an answer to this question. What
-    /// did not fit into a datagram is asked for again over TCP (RFC 7766).
-    fn take(&mut self, message: &[u8], index: usize, server: SocketAddr, until: &Deadline) {
-        let Some(mut answer) = dns::answer(message, &self.message) else { return };
-        if matches!(answer, Answer::Truncated) {
-            answer = ask_over_tcp(server, &self.message, until).unwrap_or(Answer::Failure);
+    /// Takes a message of the name server of this `bit`, if it is the first answer to this
+    /// question; a `failure` if it could not tell. What did not fit into a datagram is asked
+    /// for again over TCP (RFC 7766).
+    fn take(
+        &mut self,
+        message: &[u8],
+        server: &Address,
+        bit: u32,
+        until: &Deadline,
+        failure: &mut Unhealthy,
+    ) {
+        let answer = dns::answer(message, &self.message);
+        if !self.is_open(bit) || answer.is_none() {
+            return;
         }
-        if let Answer::Addresses(addresses) = answer {
-            self.answered = true;
-            self.addresses = addresses;
-        } else {
-            self.failed |= 1 << index;
-            self.refused = matches!(answer, Answer::Refused);
+        let answer = match answer {
+            Some(Answer::Truncated) => ask_over_tcp(server, &self.message, until),
+            answer => answer,
+        };
+        if let Some(Answer::Addresses(addresses)) = answer {
+            self.addresses = Some(addresses);
+            return;
         }
+        self.failed |= bit;
+        *failure = match answer {
+            Some(Answer::Refused) => Unhealthy::NameServerRefuses,
+            _ => Unhealthy::NameServerFails,
+        };
     }
 }
 
@@ -97,58 +108,78 @@ impl Question {
 /// and again each second. The first candidate that has addresses wins, as in
 /// the C library; those before it are waited for in the first half of the time,
 /// so that one name server's silence does not take all of it.
-fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Failure> {
-    let mut servers = conf.servers();
-    if servers.is_empty() {
-        return Err(fail(Unhealthy::NoNameServer));
-    }
-    let io_failure = |error: io::Error| failed(Phase::Resolve, &error);
-    let socket = open(&mut servers).map_err(io_failure)?;
+fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
     let left = deadline.left().unwrap_or_default();
+    let mut failure = Unhealthy::NoSuchName;
+    let mut servers = Vec::new();
+    for server in conf.servers() {
+        let address = socket::inet(*server);
+        match Connection::open(DATAGRAM, &address, PAUSE) {
+            Ok(connection) => servers.push((address, connection)),
+            Err(error) => failure = Unhealthy::failed(Phase::Resolve, &error),
+        }
+    }
+    let all = (1 << servers.len()) - 1;
     // The kernel chooses a random port, and only name servers are heard, so the
     // identifier need not be a secret (RFC 5452, 9).
     let mut questions = Vec::new();
-    for message in conf.questions(name, left.subsec_nanos() as u16) {
-        let addresses = Vec::new();
-        questions.push(Question { message, answered: false, addresses, failed: 0, refused: false });
-    }
+    conf.questions(name, left.subsec_nanos() as u16, &mut |message| {
+        questions.push(Question { message, addresses: None, failed: 0 });
+    });
     let patience = Deadline::after(left / 2);
     let mut again = Deadline::after(Duration::ZERO);
+    let mut buffer = [0; BUFFER];
     loop {
-        let until = if patience.left().is_some() { &patience } else { deadline };
-        if let Some(addresses) = found(&questions, servers.len(), until.timeout() < left) {
+        let (until, waits) = if patience.left().is_some() { (&patience, all) } else { (deadline, 0) };
+        if let Some(addresses) = found(&questions, waits) {
             return Ok(addresses);
         }
-        if !questions.iter().any(|question| question.is_open(servers.len())) {
-            return Err(nothing_found(&questions));
+        if !questions.iter().any(|question| question.is_open(all)) {
+            return Err(failure);
         }
         if deadline.left().is_none() {
-            return Err(timed_out(Phase::Resolve, deadline));
+            return Err(Unhealthy::TimedOut(Phase::Resolve));
         }
-        if again.left().is_none() {
+        let asks = again.left().is_none();
+        if asks {
             again = Deadline::after(PAUSE);
-            send(&socket, &questions, &servers).map_err(io_failure)?;
         }
-        let mut datagram = [0; DATAGRAM_MAX];
-        let (length, peer) = receive(&socket, &mut datagram, &until.or_sooner(again)).map_err(io_failure)?;
-        if let Some(index) = servers.iter().position(|server| *server == peer) {
-            for question in &mut questions {
-                question.take(&datagram[..length], index, peer, until);
+        for (index, (address, connection)) in servers.iter_mut().enumerate() {
+            let bit = 1 << index;
+            let mut sent = Ok(());
+            for question in &questions {
+                if asks && sent.is_ok() && question.is_open(bit) {
+                    sent = connection.send(&question.message, deadline);
+                }
+            }
+            let turn = if all > 1 { Deadline::after(TURN) } else { again.or_sooner(*until) };
+            match sent.and_then(|()| connection.receive(&mut buffer, &turn)) {
+                Ok(message) => {
+                    for question in &mut questions {
+                        question.take(message, address, bit, until, &mut failure);
+                    }
+                }
+                // Nobody listens there, or no route leads there.
+                Err(Unhealthy::Failed(_, number)) => {
+                    failure = Unhealthy::Failed(Phase::Resolve, number);
+                    questions.iter_mut().for_each(|question| question.failed |= bit);
+                }
+                Err(_) => {}
             }
         }
     }
 }
 
 /// The addresses of the first candidate that has some. The ones before it, and
-/// the answer for its other family, are waited for with `patience`.
-fn found(questions: &[Question], servers: usize, patience: bool) -> Option<Vec<IpAddr>> {
+/// the answer for its other family, are waited for as long as one of `servers` may give it.
+fn found(questions: &[Question], servers: u32) -> Option<Vec<IpAddr>> {
+    let mut addresses = Vec::new();
     for families in questions.chunks(2) {
-        let mut addresses = Vec::new();
         for question in families {
-            if patience && question.is_open(servers) {
+            if question.is_open(servers) {
                 return None;
             }
-            addresses.extend_from_slice(&question.addresses);
+            addresses.extend_from_slice(question.addresses.as_deref().unwrap_or_default());
         }
         if !addresses.is_empty() {
             return Some(addresses);
@@ -157,74 +188,12 @@ fn found(questions: &[Question], servers: usize, patience: bool) -> Option<Vec<I
     None
 }
 
-/// Why there are no addresses: a failure counts where there is one.
-fn nothing_found(questions: &[Question]) -> Failure {
-    fail(match questions.iter().find(|question| !question.answered) {
-        Some(question) if question.refused => Unhealthy::NameServerRefuses,
-        Some(_) => Unhealthy::NameServerFails,
-        None => Unhealthy::NoSuchName,
-    })
-}
-
-/// A socket for all name servers. One of IPv6 reaches both families (RFC 3493,
-/// 3.7); where the host lacks it, those of IPv4 are left.
-fn open(servers: &mut Vec<SocketAddr>) -> io::Result<UdpSocket> {
-    let mut any = IpAddr::from(Ipv4Addr::UNSPECIFIED);
-    if servers.iter().any(SocketAddr::is_ipv6) {
-        any = Ipv6Addr::UNSPECIFIED.into();
-    }
-    let socket = loop {
-        match UdpSocket::bind(SocketAddr::new(any, 0)) {
-            Err(_) if any.is_ipv6() => any = Ipv4Addr::UNSPECIFIED.into(),
-            opened => break opened?,
-        }
-    };
-    servers.retain(|server| server.is_ipv4() || any.is_ipv6());
-    for server in &mut *servers {
-        if let (IpAddr::V4(ip), true) = (server.ip(), any.is_ipv6()) {
-            server.set_ip(ip.to_ipv6_mapped().into());
-        }
-    }
-    // Only a connected socket is told that nobody listens there.
-    if let [server] = servers[..] {
-        socket.connect(server)?;
-    }
-    Ok(socket)
-}
-
-/// Sends what is not answered; an error where no name server can be reached.
-fn send(socket: &UdpSocket, questions: &[Question], servers: &[SocketAddr]) -> io::Result<()> {
-    let mut result = Ok(());
-    for server in servers {
-        let mut reached = Ok(());
-        for question in questions {
-            if reached.is_ok() && question.is_open(servers.len()) {
-                reached = socket.send_to(&question.message, server).map(|_| ());
-            }
-        }
-        if reached.is_ok() || result.is_ok() {
-            result = reached;
-        }
-    }
-    result
-}
-
-/// The next message and its sender; an empty one where none comes `until` then.
-fn receive(socket: &UdpSocket, datagram: &mut [u8], until: &Deadline) -> io::Result<(usize, SocketAddr)> {
-    let nothing = (0, SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0));
-    let Some(timeout) = until.socket_timeout() else { return Ok(nothing) };
-    socket.set_read_timeout(Some(timeout))?;
-    match socket.recv_from(datagram) {
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(nothing),
-        received => received,
-    }
-}
-
 /// Asks over TCP: each way, a message follows its length (RFC 1035, 4.2.2).
 /// `None` where that fails.
-fn ask_over_tcp(server: SocketAddr, question: &[u8], until: &Deadline) -> Option<Answer> {
-    let mut connection = Connection::new(TcpStream::connect_timeout(&server, until.left()?).ok()?);
+fn ask_over_tcp(server: &Address, question: &[u8], until: &Deadline) -> Option<Answer> {
+    let mut connection = Connection::open(STREAM, server, until.socket_timeout(1)?).ok()?;
     connection.send(&[&(question.len() as u16).to_be_bytes(), question].concat(), until).ok()?;
+    let mut buffer = [0; BUFFER];
     let mut received = Vec::new();
     loop {
         if let Some((length, message)) = received.split_first_chunk()
@@ -232,7 +201,7 @@ fn ask_over_tcp(server: SocketAddr, question: &[u8], until: &Deadline) -> Option
         {
             return dns::answer(message, question);
         }
-        match connection.receive(until).ok()? {
+        match connection.receive(&mut buffer, until).ok()? {
             [] => return None,
             piece => received.extend_from_slice(piece),
         }
@@ -242,7 +211,8 @@ fn ask_over_tcp(server: SocketAddr, question: &[u8], until: &Deadline) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::print::Print;
+    use crate::errno::ECONNREFUSED;
+    use std::net::{Ipv4Addr, UdpSocket};
     use std::thread;
 
     type Reply = fn(&[u8]) -> Option<Vec<u8>>;
@@ -267,7 +237,7 @@ mod tests {
         let mut conf = Conf { search: vec![b"a".to_vec(), b"b".to_vec()], ..Conf::default() };
         for (count, reply) in replies {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-            conf.name_servers.push(socket.local_addr().ok());
+            conf.name_servers.push(socket.local_addr().expect("an address"));
             serve(socket, *count, *reply);
         }
         conf
@@ -309,14 +279,16 @@ mod tests {
         Some(message)
     }
 
-    fn asked(conf: &Conf, timeout: Duration) -> Result<Vec<IpAddr>, Failure> {
+    fn asked(conf: &Conf, timeout: Duration) -> Result<Vec<IpAddr>, Unhealthy> {
         look_up(b"x", conf, &Deadline::after(timeout))
     }
 
-    fn failure(conf: &Conf, timeout: Duration) -> String {
-        let failure = asked(conf, timeout).expect_err("no addresses");
-        String::from_utf8(failure.printed()).expect("ASCII")
+    fn failure(conf: &Conf, timeout: Duration) -> Unhealthy {
+        asked(conf, timeout).expect_err("no addresses")
     }
+
+    /// A link-local address without its zone.
+    const EINVAL: i32 = 22;
 
     const LONG: Duration = Duration::from_secs(20);
     const FOUND: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))];
@@ -389,7 +361,7 @@ mod tests {
         fn fails_in_a(question: &[u8]) -> Option<Vec<u8>> {
             if &question[12..17] == b"\x01x\x01a\0" { fails(question) } else { nothing(question) }
         }
-        assert_eq!(failure(&servers(&[(9, fails_in_a)]), LONG), "resolve: the name server cannot tell");
+        assert_eq!(failure(&servers(&[(9, fails_in_a)]), LONG), Unhealthy::NameServerFails);
     }
 
     #[test]
@@ -407,7 +379,7 @@ mod tests {
                 Some((listener, socket))
             })
             .expect("a port");
-        let conf = Conf { name_servers: vec![socket.local_addr().ok()], ..Conf::default() };
+        let conf = Conf { name_servers: vec![socket.local_addr().expect("an address")], ..Conf::default() };
         serve(socket, 9, truncated);
         thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
@@ -429,22 +401,25 @@ mod tests {
     #[test]
     fn a_silent_name_server_is_a_timeout_in_the_resolve_phase() {
         let timeout = Duration::from_millis(200);
-        assert_eq!(failure(&servers(&[(99, silent)]), timeout), "resolve: timed out after 200ms");
+        assert_eq!(failure(&servers(&[(99, silent)]), timeout), Unhealthy::TimedOut(Phase::Resolve));
     }
 
     #[test]
     fn failures_have_their_words() {
-        let nobody = "127.0.0.99:53".parse().ok();
-        let nobody_there = Conf { name_servers: vec![nobody], ..Conf::default() };
-        let zone = Conf { name_servers: vec![None], ..Conf::default() };
-        for (conf, words) in [
-            (servers(&[(9, fails)]), "resolve: the name server cannot tell"),
-            (servers(&[(9, refuses)]), "resolve: the name server refuses"),
-            (servers(&[(9, nothing)]), "resolve: no such name"),
-            (nobody_there, "resolve: connection refused"),
-            (zone, "resolve: a name server's zone wants a number, as in fe80::1%2"),
+        let conf = |server: &str| Conf {
+            name_servers: vec![server.parse().expect("an address")],
+            ..Conf::default()
+        };
+        let nobody_there = conf("127.0.0.99:53");
+        let of_no_zone = conf("[fe80::1]:53");
+        for (conf, why) in [
+            (servers(&[(9, fails)]), Unhealthy::NameServerFails),
+            (servers(&[(9, refuses)]), Unhealthy::NameServerRefuses),
+            (servers(&[(9, nothing)]), Unhealthy::NoSuchName),
+            (nobody_there, Unhealthy::Failed(Phase::Resolve, ECONNREFUSED)),
+            (of_no_zone, Unhealthy::Failed(Phase::Resolve, EINVAL)),
         ] {
-            assert_eq!(failure(&conf, LONG), words);
+            assert_eq!(failure(&conf, LONG), why);
         }
     }
 

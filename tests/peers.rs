@@ -237,7 +237,7 @@ fn what_both_refuse_is_refused() {
         (&["http://127.0.0.1:70000/"], "the port wants"),
         (&["http://127.0.0.1:80abc/"], "the port wants"),
         (&["http://127.0.0.1:-1/"], "the port wants"),
-        (&["tcp://127.0.0.1"], "want tcp://host:port"),
+        (&["tcp://127.0.0.1"], "the port wants"),
         (&["tcp://:80"], "the host wants"),
         (&["tcp://127.0.0.1:0"], "the port wants"),
         (&["tcp://127.0.0.1:abc"], "the port wants"),

@@ -76,7 +76,7 @@ fn arguments_and_variables_that_are_not_utf_8() {
         (vec![bytes(b"--expect"), bytes(b"\xc3"), bytes(target.as_bytes())], None, 0, "200 OK"),
         (vec![bytes(b"--expect"), bytes(b"\xff"), bytes(target.as_bytes())], None, 1, "want \"\\xff\""),
         (vec![bytes(b"-H"), bytes(b"X: \xff"), bytes(target.as_bytes())], None, 0, "200 OK"),
-        (vec![bytes(b"\xff://x")], None, 1, "target \"\\xff://x\""),
+        (vec![bytes(b"\xff://x")], None, 1, "target 1: the port wants"),
         (vec![bytes(b"--\xff=1")], None, 1, "option \"--\": unknown"),
         (vec![bytes(b"-t"), bytes(b"\xff")], None, 1, "--timeout \"\\xff\""),
         (vec![bytes(format!("{target}${{V}}").as_bytes())], Some(("V", bytes(b"\xfe"))), 0, "${V}: 200 OK"),

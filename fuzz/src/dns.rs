@@ -19,18 +19,24 @@ pub fn check(data: &[u8]) {
         1 => resolv_conf(name, rest),
         2 => hosts_file(name, rest),
         _ => {
-            for question in Conf::default().questions(name, 1) {
+            for question in asked(&Conf::default(), name, 1) {
                 let _ = answer(rest, &question);
             }
         }
     }
 }
 
+fn asked(conf: &Conf, name: &[u8], id: u16) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    conf.questions(name, id, &mut |question| all.push(question));
+    all
+}
+
 /// A message whose header and question are what the probe looks for, unless
 /// `kind` says otherwise; the flags, the number of records and these are `rest`.
 fn answers(name: &[u8], kind: u8, rest: &[u8]) {
     let id = u16::from(kind) << 8 | 7;
-    let [a, aaaa] = &Conf::default().questions(name, id)[..] else {
+    let [a, aaaa] = &asked(&Conf::default(), name, id)[..] else {
         let bare = name.strip_suffix(b".").unwrap_or(name);
         let bad = |label: &[u8]| label.is_empty() || label.len() > 63;
         assert!(bare.len() > 253 || bare.split(|&byte| byte == b'.').any(bad), "a good name is refused");
@@ -105,15 +111,13 @@ fn resolv_conf(name: &[u8], text: &[u8]) {
     text.split(|&byte| byte == b'\n').for_each(|line| conf.line(line));
     assert!(conf.name_servers.len() <= 3);
     let servers = conf.servers();
-    let unknown = !conf.name_servers.is_empty() && conf.name_servers.iter().all(Option::is_none);
-    assert_eq!(servers.is_empty(), unknown);
-    assert!(servers.iter().all(|server| server.port() == 53));
+    assert!(!servers.is_empty() && servers.iter().all(|server| server.port() == 53));
     let holds = |part: &Vec<u8>| text.windows(part.len()).any(|window| window == part);
     assert!(conf.search.iter().all(|domain| !domain.is_empty() && holds(domain)));
-    let questions = conf.questions(name, 0);
+    let questions = asked(&conf, name, 0);
     assert!(questions.len().is_multiple_of(2) && questions.len() <= 2 * (conf.search.len() + 1));
     // The name itself is the first candidate or the last one.
-    if let [alone, _] = &Conf::default().questions(name, 0)[..] {
+    if let [alone, _] = &asked(&Conf::default(), name, 0)[..] {
         let same = |other: Option<&Vec<u8>>| other.is_some_and(|other| other[2..] == alone[2..]);
         assert!(same(questions.first()) || same(questions.iter().nth_back(1)));
     }

@@ -9,14 +9,12 @@ use std::time::Duration;
 
 use scratch_probe::cli::{Command, parse};
 use scratch_probe::config::Config;
-use scratch_probe::print::Print;
+use scratch_probe::print::{Print, push_quoted};
 use scratch_probe::request::{method, request};
 use scratch_probe::response;
 use scratch_probe::target::{Check, Target};
 use scratch_probe::tls;
-use scratch_probe::verdict::{
-    Healthy, Phase, Unhealthy, Verdict, body_lacks, fail, http_answer, reply_lacks, status_unwanted,
-};
+use scratch_probe::verdict::{Phase, Unhealthy, Verdict};
 
 use super::expand::variable;
 use super::{assert_printable, strict, take, target};
@@ -86,11 +84,12 @@ pub fn check(data: &[u8]) {
         let found = variables.iter().chain([&secret]).find(|variable| variable.0 == name);
         found.map(|variable| variable.1.to_vec())
     };
-    match parse(&mut args.into_iter(), &lookup) {
+    let mut config = Config::default();
+    match parse(&mut args.into_iter(), &lookup, &mut config) {
         Err(error) => line(&error.printed(), b"probe: "),
-        Ok(Command::Check(config)) => accepted(&config),
+        Ok(Command::Check) => accepted(&config),
         Ok(Command::Install { written, .. }) => assert!(!written.is_empty()),
-        Ok(Command::Help | Command::Version) => {}
+        Ok(Command::Print(_)) => {}
     }
 }
 
@@ -154,23 +153,26 @@ fn one_request(bytes: &[u8], config: &Config) {
 fn reports(target: &Target, config: &Config) {
     let written = config.options.expect.as_ref().map(|expect| expect.written.clone());
     let bytes = written.unwrap_or_else(|| b"\x1b[2J\r\n\0\xff".to_vec());
-    let answer = || http_answer(500, &bytes);
-    let failures = [
-        fail(Unhealthy::TimedOut(Phase::Resolve, config.timeout)),
-        fail(Unhealthy::Failed(Phase::Connect, std::io::ErrorKind::Other, 111)),
-        fail(Unhealthy::NoSuchName),
-        fail(Unhealthy::NoNameServer),
-        response::Error::NotHttp(bytes.clone()).into(),
-        tls::Error::NotTls(bytes.clone()).into(),
-        status_unwanted(answer(), config.options.status.text()),
-        body_lacks(answer(), &bytes),
-        reply_lacks(b"connected".to_vec(), &bytes, &bytes),
+    let mut got = Vec::new();
+    push_quoted(&mut got, &bytes);
+    let said = [
+        Vec::new(),
+        response::Error::NotHttp(bytes.clone()).printed(),
+        tls::Error::NotTls(bytes.clone()).printed(),
+        [&got[..], &got].concat(),
     ];
-    let healthy = Ok(Healthy { answer: answer(), elapsed: config.timeout });
-    let outcomes = failures.map(Err);
-    for outcome in outcomes.into_iter().chain([healthy]) {
-        let start: &[u8] = if outcome.is_ok() { b"healthy: " } else { b"unhealthy: " };
-        let verdict = Verdict { target, outcome };
-        line(&verdict.printed(), start);
+    let outcomes = [
+        Ok(config.timeout),
+        Err(Unhealthy::TimedOut(Phase::Resolve)),
+        Err(Unhealthy::Failed(Phase::Connect, 111)),
+        Err(Unhealthy::NoSuchName),
+        Err(Unhealthy::Answer),
+    ];
+    for said in said {
+        for outcome in outcomes {
+            let start: &[u8] = if outcome.is_ok() { b"healthy: " } else { b"unhealthy: " };
+            let verdict = Verdict { target, said: said.clone(), outcome, timeout: config.timeout };
+            line(&verdict.printed(), start);
+        }
     }
 }

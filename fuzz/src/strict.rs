@@ -26,7 +26,7 @@ pub fn request(bytes: &[u8]) -> Result<Request<'_>, &'static str> {
     if !token(method) {
         return Err("the method is no token");
     }
-    if !target.starts_with(b"/") || !target.iter().all(u8::is_ascii_graphic) {
+    if !target.starts_with(b"/") || target.iter().any(|&byte| byte <= b' ' || byte == 0x7f) {
         return Err("the request-target is no origin-form");
     }
     if version != b"HTTP/1.0" {

@@ -181,7 +181,7 @@ ONE_KIND = "musl wants both answers"
 LAME = {"glibc": "glibc takes a message without a header for a failure", "musl": "musl looks at the identifier only"}
 DENIED = "glibc waits for the first name server; the probe, like musl, takes whichever answers first"
 ZONE_NUMBER = "std has no look-up of an interface"
-NO_ZONE = "resolve: a name server's zone wants a number, as"
+NO_ZONE = "resolve: invalid argument"
 
 
 def conf(*servers, rest=""):

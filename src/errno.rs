@@ -1,0 +1,59 @@
+//! Linux's error numbers, the same on every platform that is built for
+//! (asm-generic/errno-base.h, asm-generic/errno.h), and words for the usual ones.
+//!
+//! std's kinds of errors and their words would bring its table, and the C
+//! library's, of all errors into the binary.
+
+use crate::print::{push, push_number};
+
+/// Nothing is there of that name.
+pub const ENOENT: i32 = 2;
+/// A signal came in between.
+pub const EINTR: i32 = 4;
+/// It would take longer than the socket's timeout.
+pub const EAGAIN: i32 = 11;
+/// Something is there of that name.
+pub const EEXIST: i32 = 17;
+/// A part of the path is no folder.
+pub const ENOTDIR: i32 = 20;
+/// A name that is too long.
+pub const ENAMETOOLONG: i32 = 36;
+/// The host lacks IPv6.
+pub const EAFNOSUPPORT: i32 = 97;
+/// The host has no address of this family.
+pub const EADDRNOTAVAIL: i32 = 99;
+/// The host has no route of this family.
+pub const ENETUNREACH: i32 = 101;
+/// Nobody listens.
+pub const ECONNREFUSED: i32 = 111;
+/// A connection takes longer than the socket's timeout.
+pub const EINPROGRESS: i32 = 115;
+
+/// Appends what strerror(3) says of an error, in lower case and shorter.
+pub fn push_words(out: &mut Vec<u8>, number: i32) {
+    let words = match number {
+        ENOENT => "no such file",
+        12 => "out of memory",
+        13 => "permission denied",
+        ENOTDIR => "not a directory",
+        21 => "is a directory",
+        22 => "invalid argument",
+        23 | 24 => "too many open files",
+        28 => "no space left",
+        30 => "read-only file system",
+        32 => "broken pipe",
+        EAFNOSUPPORT => "address family not supported",
+        EADDRNOTAVAIL => "address not available",
+        ENETUNREACH => "network unreachable",
+        103 => "connection aborted",
+        104 => "connection reset",
+        110 => "no answer from the network",
+        ECONNREFUSED => "connection refused",
+        113 => "no route to host",
+        _ => {
+            push(out, "system error ");
+            return push_number(out, u64::from(number.unsigned_abs()));
+        }
+    };
+    push(out, words);
+}
