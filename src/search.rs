@@ -3,7 +3,7 @@
 /// The Knuth-Morris-Pratt search: it remembers how much of the text the stream
 /// has just ended with, so nothing of the stream is kept, and no stream makes
 /// it look at a byte more than twice on average.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Search<'a> {
     text: &'a [u8],
     /// `fallback[n]`: how long the longest proper suffix of `text[..=n]` is

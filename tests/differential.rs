@@ -39,7 +39,7 @@ const fn unhealthy(tag: &'static str, why: &'static str) -> Difference {
 const NO_NUMBER: &str = "a length that is no number is unhealthy; curl reads the digits it begins with";
 const ONE_SPACE: &str = "one space, three digits, and a space before a reason are what makes a status-line";
 
-const DIFFERENCES: [Difference; 26] = [
+const DIFFERENCES: [Difference; 27] = [
     unhealthy(
         "cut within the header",
         "a header section that does not end is cut short; curl does not even see a 503",
@@ -77,6 +77,7 @@ const DIFFERENCES: [Difference; 26] = [
     ),
     healthy("coding chunked;q=1", "a coding that is not chunked: to the end of the stream (RFC 9112, 6.3)"),
     healthy("coding x-chunked", "a coding that is not chunked: to the end of the stream (RFC 9112, 6.3)"),
+    healthy("chunk size of 17 digits", "leading zeros change no number (RFC 9112, 7.1)"),
     unhealthy("70 KB of fields", "the cap on header sections is 64 KiB"),
 ];
 

@@ -171,10 +171,13 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Up to the next LF, which is taken and not returned.
-    fn line(&mut self) -> Result<&'a [u8], Kind> {
+    /// Up to the next LF, which is taken and not returned. A NUL is an error of this `kind`.
+    fn line(&mut self, kind: Kind) -> Result<&'a [u8], Kind> {
         let rest = &self.window[self.at..];
-        let end = rest.iter().position(|&byte| byte == b'\n').ok_or_else(|| self.missing())?;
+        let end = rest.iter().position(|byte| b"\n\0".contains(byte)).ok_or_else(|| self.missing())?;
+        if rest[end] == 0 {
+            return Err(kind);
+        }
         self.at += end + 1;
         Ok(&rest[..end])
     }
@@ -185,7 +188,7 @@ impl<'a> Header<'a> {
         if start.iter().zip(prefix).any(|(byte, want)| byte != want) {
             return Err(Kind::NotHttp);
         }
-        let line = without_cr(self.line()?);
+        let line = without_cr(self.line(Kind::NotHttp)?);
         let shape = |line: &[u8]| {
             line.len() >= 12
                 && line[7].is_ascii_digit()
@@ -193,7 +196,6 @@ impl<'a> Header<'a> {
                 && matches!(line[9], b'1'..=b'9')
                 && line[10..12].iter().all(u8::is_ascii_digit)
                 && line.get(12).is_none_or(|&byte| byte == b' ')
-                && !line.contains(&0)
         };
         if !shape(line) {
             return Err(Kind::NotHttp);
@@ -202,7 +204,7 @@ impl<'a> Header<'a> {
         let reason = line.get(13..).unwrap_or_default().to_vec();
         let mut section = Section { status, reason, length: None, chunked: false };
         loop {
-            let mut field = self.line()?.to_vec();
+            let mut field = self.line(Kind::Field)?.to_vec();
             if without_cr(&field).is_empty() {
                 return Ok(section);
             }
@@ -212,7 +214,7 @@ impl<'a> Header<'a> {
                     field.pop();
                 }
                 field.push(b' ');
-                field.extend_from_slice(&self.line()?[1..]);
+                field.extend_from_slice(&self.line(Kind::Field)?[1..]);
             }
             section.field(without_cr(&field))?;
         }
@@ -222,9 +224,6 @@ impl<'a> Header<'a> {
 impl Section {
     fn field(&mut self, field: &[u8]) -> Result<(), Kind> {
         let colon = field.iter().position(|&byte| byte == b':').ok_or(Kind::Field)?;
-        if field.contains(&0) {
-            return Err(Kind::Field);
-        }
         // As text where every byte is one character.
         let text = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect::<String>();
         let (name, value) = (text(&field[..colon]).to_ascii_lowercase(), text(&field[colon + 1..]));
@@ -254,12 +253,12 @@ fn dechunked(bytes: &[u8]) -> (Result<(), Kind>, Vec<u8>) {
     let result = loop {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let cut_off = digits == rest.len();
-        if digits > 16 || (digits == 0 && !cut_off) {
+        if digits == 0 && !cut_off {
             break Err(Kind::Chunk);
         }
         let Some(end) = rest.iter().position(|&byte| byte == b'\n') else { break Err(Kind::ChunksCutOff) };
         let size = str::from_utf8(&rest[..digits]).expect("digits");
-        let size = u64::from_str_radix(size, 16).expect("at most 16 digits");
+        let size = u64::from_str_radix(size, 16).unwrap_or(u64::MAX);
         rest = &rest[end + 1..];
         if size == 0 {
             break trailers(rest);
