@@ -39,46 +39,46 @@ pub fn request(http: &Http, options: &Options) -> Vec<u8> {
     // open nor sends chunks.
     out.extend_from_slice(b" HTTP/1.0\r\n");
 
-    let mut default = |name: &str, value: &[u8]| {
-        let replaced = |header: &Vec<u8>| cut(header, b':').0.eq_ignore_ascii_case(name.as_bytes());
+    // A field that the request has unless the user gives one of that name.
+    let mut default = |start: &str, value: &[u8]| {
+        let name = cut(start.as_bytes(), b':').0;
+        let replaced = |header: &Vec<u8>| cut(header, b':').0.eq_ignore_ascii_case(name);
         if !options.headers.iter().any(replaced) {
-            push_field(&mut out, name.as_bytes(), value);
+            push_line(&mut out, start.as_bytes(), value);
         }
     };
-    default("Host", &http.host);
-    default("User-Agent", concat!("probe/", env!("CARGO_PKG_VERSION")).as_bytes());
-    default("Accept", b"*/*");
-    default("Connection", b"close");
+    default("Host: ", &http.host);
+    default(concat!("User-Agent: probe/", env!("CARGO_PKG_VERSION")), b"");
+    default("Accept: */*", b"");
+    default("Connection: close", b"");
     if let Some(user_info) = &http.user_info {
-        default("Authorization", &[b"Basic ", &base64(user_info)[..]].concat());
+        default("Authorization: Basic ", &base64(user_info));
     }
-    let data = options.data.as_deref();
-    if data.is_some() {
+    if options.data.is_some() {
         // As curl's --data has it.
-        default("Content-Type", b"application/x-www-form-urlencoded");
+        default("Content-Type: application/x-www-form-urlencoded", b"");
     }
-    if data.is_some() || !matches!(method(options), b"GET" | b"HEAD") {
+    let data = options.data.as_deref().unwrap_or_default();
+    if options.data.is_some() || !matches!(method(options), b"GET" | b"HEAD") {
         // Without it servers answer 411 to a POST in HTTP/1.0 (RFC 1945, 7.2.2).
         let mut length = Vec::new();
-        push_number(&mut length, data.unwrap_or_default().len() as u64);
-        default("Content-Length", &length);
+        push_number(&mut length, data.len() as u64);
+        default("Content-Length: ", &length);
     }
     for header in &options.headers {
-        let (name, value) = cut(header, b':');
-        let value = value.unwrap_or_default().trim_ascii();
-        // An empty value only takes a default away, as curl's -H has it.
-        if !value.is_empty() {
-            push_field(&mut out, name, value);
+        // As curl's -H has it, a field is sent as it was written, and an empty
+        // value only takes a default away.
+        if !cut(header, b':').1.unwrap_or_default().trim_ascii().is_empty() {
+            push_line(&mut out, header, b"");
         }
     }
     out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(data.unwrap_or_default());
+    out.extend_from_slice(data);
     out
 }
 
-fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
+fn push_line(out: &mut Vec<u8>, start: &[u8], value: &[u8]) {
+    out.extend_from_slice(start);
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
@@ -86,15 +86,12 @@ fn push_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 /// RFC 4648, 4.
 fn base64(bytes: &[u8]) -> Vec<u8> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = Vec::with_capacity(bytes.len().div_ceil(3) * 4);
+    let mut out = Vec::new();
     for three in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(*three.get(index).unwrap_or(&0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let bits = three.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte)) << (24 - 8 * three.len());
         for digit in 0..4 {
-            out.push(match three.len() < digit {
-                true => b'=',
-                false => DIGITS[(bits >> (18 - 6 * digit)) as usize & 63],
-            });
+            let index = (bits >> (18 - 6 * digit)) as usize & 63;
+            out.push(if digit > three.len() { b'=' } else { DIGITS[index] });
         }
     }
     out
@@ -150,7 +147,7 @@ mod tests {
         assert!(!request.contains("Host: x") && request.contains("host: y\r\n"), "{request}");
         assert!(!request.to_lowercase().contains("accept"), "{request}");
         assert!(!request.contains("Basic") && request.contains("authorization: z\r\n"), "{request}");
-        assert!(request.contains("\r\nX: 1\r\nX: 2\r\n"), "{request}");
+        assert!(request.contains("\r\nX:1\r\nX: 2 \r\n"), "{request}");
     }
 
     #[test]

@@ -316,7 +316,7 @@ fn the_request_to_the_letter() {
             &["-H", "X-A: 1", "--header=x-b:2", "-HAccept: text/plain"],
             "localhost:PORT",
             format!(
-                "GET / HTTP/1.0\r\nHost: localhost:PORT\r\n{AGENT}Connection: close\r\nX-A: 1\r\nx-b: 2\r\nAccept: text/plain\r\n\r\n"
+                "GET / HTTP/1.0\r\nHost: localhost:PORT\r\n{AGENT}Connection: close\r\nX-A: 1\r\nx-b:2\r\nAccept: text/plain\r\n\r\n"
             ),
         ),
     ];
