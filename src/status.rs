@@ -12,14 +12,14 @@ const STATUS_MIN: u64 = 200;
 /// The accepted status-codes, and how the user wrote them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatusSet {
-    ranges: Vec<(u64, u64)>,
+    list: Vec<u8>,
     text: Vec<u8>,
 }
 
 /// `200-399`: every answer that is no error.
 impl Default for StatusSet {
     fn default() -> StatusSet {
-        StatusSet { ranges: vec![(200, 399)], text: b"200-399".to_vec() }
+        StatusSet { list: b"200-399".to_vec(), text: b"200-399".to_vec() }
     }
 }
 
@@ -27,23 +27,29 @@ impl StatusSet {
     /// Reads a list, separated by commas, of `200`, `200-299`, `2xx` and
     /// `any`; `written` is how the user wrote it. Returns `None` for anything else.
     pub fn parse(text: &[u8], written: &[u8]) -> Option<StatusSet> {
-        let mut ranges = Vec::new();
-        for item in text.split(|&byte| byte == b',') {
-            ranges.push(range(item.trim_ascii())?);
-        }
-        Some(StatusSet { ranges, text: written.to_vec() })
+        has(text, 0)?;
+        Some(StatusSet { list: text.to_vec(), text: written.to_vec() })
     }
 
     /// Whether an answer with this status-code is healthy.
     pub fn contains(&self, status: u16) -> bool {
-        let status = u64::from(status);
-        self.ranges.iter().any(|&(low, high)| low <= status && status <= high)
+        has(&self.list, status.into()) == Some(true)
     }
 
     /// The list as it was given.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
+}
+
+/// Whether the list has this status-code; `None` if it is no list.
+fn has(list: &[u8], status: u64) -> Option<bool> {
+    let mut has = false;
+    for item in list.split(|&byte| byte == b',') {
+        let (low, high) = range(item.trim_ascii())?;
+        has |= low <= status && status <= high;
+    }
+    Some(has)
 }
 
 /// One item of the list as an inclusive range.
