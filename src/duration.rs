@@ -5,58 +5,51 @@ use std::time::Duration;
 use crate::print::{Print, push, push_number};
 use crate::text::{cut, digits};
 
-/// The units, in nanoseconds.
-const MILLISECOND: u64 = 1_000_000;
-const SECOND: u64 = 1000 * MILLISECOND;
-const MINUTE: u64 = 60 * SECOND;
-const HOUR: u64 = 60 * MINUTE;
-
 /// What [`parse`] accepts, for error messages.
 pub const WANT: &str = "want a duration from 1ms to 1h, such as 500ms, 5s, 1m or 0.5";
+
+/// The least and the most that [`parse`] accepts, in microseconds.
+const MILLISECOND: u64 = 1000;
+const HOUR: u64 = 3_600_000_000;
 
 /// Reads `digits[.digits]` and a unit: `ms`, `s`, `m`, `h`, or none for
 /// seconds. Returns `None` for anything else, below a millisecond and above an hour.
 pub fn parse(text: &[u8]) -> Option<Duration> {
     let end = text.iter().rposition(|byte| !byte.is_ascii_lowercase()).map_or(0, |last| last + 1);
     let (number, unit) = text.split_at(end);
-    let unit: u64 = match unit {
+    let mut unit = match unit {
         b"ms" => MILLISECOND,
-        b"" | b"s" => SECOND,
-        b"m" => MINUTE,
+        b"" | b"s" => 1_000_000,
+        b"m" => 60_000_000,
         b"h" => HOUR,
         _ => return None,
     };
     let (whole, fraction) = cut(number, b'.');
-    let mut nanos = digits(whole)?.saturating_mul(unit);
-    if let Some(fraction) = fraction {
-        digits(fraction)?;
-        let mut place = unit;
-        for digit in fraction {
-            place /= 10;
-            nanos = nanos.saturating_add(u64::from(digit - b'0') * place);
-        }
+    let mut micros = digits(whole)?.saturating_mul(unit);
+    digits(fraction.unwrap_or(b"0"))?;
+    for digit in fraction.unwrap_or_default() {
+        unit /= 10;
+        micros = micros.saturating_add(u64::from(digit - b'0') * unit);
     }
-    (MILLISECOND..=HOUR).contains(&nanos).then(|| Duration::from_nanos(nanos))
+    (MILLISECOND..=HOUR).contains(&micros).then(|| Duration::from_micros(micros))
 }
 
 /// Prints a duration: tenths of a millisecond below a second (`1.3ms`),
 /// thousandths of a second above (`5s`, `1.25s`), no trailing zeros.
 impl Print for Duration {
     fn print(&self, out: &mut Vec<u8>) {
-        let (whole, mut fraction, mut place, unit) = if self.as_secs() == 0 {
-            let tenths = self.subsec_micros() / 100;
-            (u64::from(tenths / 10), tenths % 10, 1, "ms")
-        } else {
-            (self.as_secs(), self.subsec_millis(), 100, "s")
+        let tenths = self.subsec_micros() / 100;
+        let (whole, mut fraction, unit) = match self.as_secs() {
+            0 => (u64::from(tenths / 10), tenths % 10 * 100, "ms"),
+            seconds => (seconds, tenths / 10, "s"),
         };
         push_number(out, whole);
         if fraction > 0 {
             push(out, ".");
         }
         while fraction > 0 {
-            push_number(out, u64::from(fraction / place));
-            fraction %= place;
-            place /= 10;
+            push_number(out, u64::from(fraction / 100));
+            fraction = fraction % 100 * 10;
         }
         push(out, unit);
     }
