@@ -1,6 +1,6 @@
 //! Opens connections.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::connection::Connection;
 use crate::deadline::Deadline;
@@ -11,28 +11,26 @@ use crate::target::{Endpoint, Host};
 use crate::verdict::{Phase, Unhealthy};
 
 /// Opens a connection to `endpoint` until `deadline`, to whatever address of it
-/// accepts first.
+/// accepts first. IPv4 comes first, but for what a hosts file says: what listens on
+/// one family only mostly listens on that one.
+#[inline(never)]
 pub fn connect(endpoint: &Endpoint, deadline: &Deadline) -> Result<Connection, Unhealthy> {
     let mut addresses = Vec::new();
     match endpoint {
         Endpoint::Unix(path) => addresses.push(socket::unix(path)),
         Endpoint::Tcp(host, port) => {
-            for ip in ips(host, deadline)? {
-                addresses.push(socket::inet(SocketAddr::new(ip, *port)));
+            let mut add = |ip| addresses.push(socket::inet(SocketAddr::new(ip, *port)));
+            match host {
+                Host::Ip(ip) => add(*ip),
+                Host::Localhost => {
+                    add(Ipv4Addr::LOCALHOST.into());
+                    add(Ipv6Addr::LOCALHOST.into());
+                }
+                Host::Name(name) => resolve(name, deadline)?.iter().for_each(|&ip| add(ip)),
             }
         }
     }
     connect_any(&addresses, deadline)
-}
-
-/// Every address of the host. IPv4 comes first, but for what a hosts file says:
-/// what listens on one family only mostly listens on that one.
-fn ips(host: &Host, deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
-    match host {
-        Host::Ip(ip) => Ok(vec![*ip]),
-        Host::Localhost => Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]),
-        Host::Name(name) => resolve(name, deadline),
-    }
 }
 
 /// Tries every address until one connects. Each has an equal share of the time

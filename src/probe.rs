@@ -19,6 +19,7 @@ const SHOWN: usize = 80;
 
 /// Checks `target` once, until `deadline` at the latest. Appends to `said` what
 /// it answered and, where that is not what was wanted, what was.
+#[inline(never)]
 pub fn attempt(
     target: &Target,
     options: &Options,
@@ -57,6 +58,7 @@ impl Talk<'_> {
 
     /// Sends the request and reads the whole response, and not only its status: a
     /// server that is hung up on while it writes logs an error at every check.
+    #[inline(never)]
     fn ask(&mut self, http: &Http) -> Result<(), Unhealthy> {
         let options = self.options;
         let text = options.expect.as_ref().map_or(&b""[..], |expect| &expect.text);
