@@ -3,9 +3,6 @@
 //! std's formatting machinery is large beside the rest of the binary, so this
 //! stands in for it: a [`Print`] for each `Display`, and plain pushes.
 
-/// What most lines fit into, so that their text need not grow.
-const LINE: usize = 100;
-
 /// Appends a value to a text; what `Display` is elsewhere.
 pub trait Print {
     /// Appends the value to `out`.
@@ -13,7 +10,7 @@ pub trait Print {
 
     /// The value alone.
     fn printed(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(LINE);
+        let mut out = Vec::new();
         self.print(&mut out);
         out
     }

@@ -195,7 +195,7 @@ impl<'a> Response<'a> {
         }
         self.line.push(byte);
         if self.state == State::StatusLine {
-            if self.status_line(byte).is_none() {
+            if !self.status_line(byte) {
                 self.line.extend_from_slice(&after[..after.len().min(SHOWN)]);
                 return Err(Error::NotHttp(mem::take(&mut self.line)));
             }
@@ -208,26 +208,25 @@ impl<'a> Response<'a> {
     }
 
     /// `HTTP-version SP status-code SP [ reason-phrase ]` (RFC 9112, 4), with
-    /// HTTP/1.x for the version; the second space may be missing. `None` if
-    /// the line, as far as it has come, is none.
-    fn status_line(&mut self, byte: u8) -> Option<()> {
+    /// HTTP/1.x for the version; the second space may be missing. Whether the
+    /// line is one, as far as it has come.
+    fn status_line(&mut self, byte: u8) -> bool {
         if byte == 0 || PREFIX.get(self.line.len() - 1).is_some_and(|want| *want != byte) {
-            return None;
+            return false;
         }
-        if byte == b'\n' {
-            let [_, _, _, _, _, _, _, b'0'..=b'9', b' ', rest @ .., _] = &self.line[..] else { return None };
-            let (status, reason) = cut(rest.strip_suffix(b"\r").unwrap_or(rest), b' ');
-            if status.len() != 3 {
-                return None;
-            }
-            self.status = digits(status).filter(|code| *code >= 100)? as u16;
-            self.reason = reason.unwrap_or_default().to_vec();
-            self.line.clear();
-            self.content_length = None;
-            self.chunked = false;
-            self.state = State::Fields;
+        if byte != b'\n' {
+            return true;
         }
-        Some(())
+        let [_, _, _, _, _, _, _, b'0'..=b'9', b' ', rest @ .., _] = &self.line[..] else { return false };
+        let (status, reason) = cut(rest.strip_suffix(b"\r").unwrap_or(rest), b' ');
+        let (3, Some(code @ 100..)) = (status.len(), digits(status)) else { return false };
+        self.status = code as u16;
+        self.reason = reason.unwrap_or_default().to_vec();
+        self.line.clear();
+        self.content_length = None;
+        self.chunked = false;
+        self.state = State::Fields;
+        true
     }
 
     /// `field-name ":" OWS field-value OWS` (RFC 9112, 5). Only the two fields
@@ -245,11 +244,10 @@ impl<'a> Response<'a> {
             list = others;
             if is_length {
                 // One number, or the same several times (RFC 9110, 8.6).
-                let length = digits(item);
-                if length.is_none() || self.content_length.is_some() && self.content_length != length {
+                let Some(length) = digits(item) else { return Err(Error::ContentLength) };
+                if self.content_length.replace(length).is_some_and(|other| other != length) {
                     return Err(Error::ContentLength);
                 }
-                self.content_length = length;
             } else if is_coding {
                 // The last coding frames the message (RFC 9112, 6.1).
                 self.chunked = item.eq_ignore_ascii_case(b"chunked");

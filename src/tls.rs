@@ -14,7 +14,7 @@ pub const ANSWER_MAX: usize = 16 * 1024;
 /// A record may hold 2^14 bytes, and not this many (RFC 8446, 5.1).
 const FRAGMENT_TOO_LONG: usize = (1 << 14) + 1;
 
-/// How much is shown of what is no TLS; the rest is not kept.
+/// How much is shown of what is no TLS.
 const SHOWN: usize = 32;
 
 /// Content types, a message, an extension, an alert's level and description:
@@ -60,17 +60,18 @@ const EXTENSIONS: &[u8] = b"\0\0\
 /// `server_name`: the host, where it is a name (RFC 6066, 3).
 pub fn client_hello(server_name: Option<&[u8]>) -> Vec<u8> {
     let mut hello = [&START[..], RANDOM, SUITES, EXTENSIONS].concat();
-    // Each of these lengths counts all that follows it.
-    let mut lengths = vec![3, 7, START.len() + RANDOM.len() + SUITES.len()];
+    let end = hello.len();
+    // Each of these lengths counts all that follows it; the last three are the name's.
+    let lengths = [3, 7, end - EXTENSIONS.len(), end + 2, end + 4, end + 7];
+    let mut count = 3;
     if let Some(name) = server_name {
-        let at = hello.len();
-        lengths.extend([at + 2, at + 4, at + 7]);
         hello.extend_from_slice(&[0; 9]);
         hello.extend_from_slice(name.strip_suffix(b".").unwrap_or(name));
+        count = 6;
     }
-    for at in lengths {
+    for at in &lengths[..count] {
         let length = (hello.len() - at - 2) as u16;
-        hello[at..at + 2].copy_from_slice(&length.to_be_bytes());
+        hello[*at..at + 2].copy_from_slice(&length.to_be_bytes());
     }
     hello
 }
@@ -78,14 +79,12 @@ pub fn client_hello(server_name: Option<&[u8]>) -> Vec<u8> {
 /// Why bytes are no ServerHello of TLS 1.3 or 1.2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Error {
-    /// They are no record of an alert or a handshake; holds the first of them.
+    /// They are no record of an alert or a handshake; holds what came of them.
     NotTls(Vec<u8>),
     /// The server refuses, with this AlertDescription (RFC 8446, 6).
     Alert(u8),
-    /// A record of more than 2^14 bytes.
-    RecordTooLong,
-    /// More than [`ANSWER_MAX`] bytes.
-    HelloTooLong,
+    /// A record or a ServerHello of more than [`ANSWER_MAX`] bytes.
+    TooLong,
     /// Another message, or a ServerHello that does not parse.
     Hello,
     /// An older version, by its second number.
@@ -98,26 +97,27 @@ pub enum Error {
 
 impl Print for Error {
     fn print(&self, out: &mut Vec<u8>) {
-        match self {
+        let words = match self {
             Error::NotTls(start) => {
                 push(out, "not a TLS response: \"");
                 push_escaped(out, start, SHOWN);
-                push(out, "\"");
+                "\""
             }
             Error::Alert(description) => {
                 push(out, "TLS alert ");
                 push_number(out, u64::from(*description));
+                ""
             }
-            Error::RecordTooLong => push(out, "TLS record longer than 16 KiB"),
-            Error::HelloTooLong => push(out, "ServerHello longer than 16 KiB"),
-            Error::Hello => push(out, "malformed ServerHello"),
+            Error::TooLong => "ServerHello longer than 16 KiB",
+            Error::Hello => "malformed ServerHello",
             Error::Version(minor) => {
                 push_version(out, *minor);
-                push(out, ", want TLS 1.2 or 1.3");
+                ", want TLS 1.2 or 1.3"
             }
-            Error::Empty => push(out, "connection closed without an answer"),
-            Error::CutOff => push(out, "connection closed within the ServerHello"),
-        }
+            Error::Empty => "connection closed without an answer",
+            Error::CutOff => "connection closed within the ServerHello",
+        };
+        push(out, words);
     }
 }
 
@@ -136,14 +136,15 @@ pub fn read(answer: &[u8]) -> Result<Option<u8>, Error> {
     let mut message = Vec::new();
     loop {
         // What has not come yet passes for good.
-        let mut start = [HANDSHAKE, 3, 3];
-        start.iter_mut().zip(rest).for_each(|(byte, came)| *byte = *came);
-        let [ALERT | HANDSHAKE, 3, 0..=4] = start else { return Err(not_tls(rest)) };
+        let ([] | [ALERT | HANDSHAKE] | [ALERT | HANDSHAKE, 3] | [ALERT | HANDSHAKE, 3, 0..=4, ..]) = rest
+        else {
+            return Err(Error::NotTls(rest.to_vec()));
+        };
         let [kind, _, _, high, low, after @ ..] = rest else { break };
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let (data, next) = after.split_at(after.len().min(length));
         match (*kind, length, data) {
-            (_, FRAGMENT_TOO_LONG.., _) => return Err(Error::RecordTooLong),
+            (_, FRAGMENT_TOO_LONG.., _) => return Err(Error::TooLong),
             // In no bytes at all a message could go on for ever (RFC 8446, 5.1).
             (HANDSHAKE, 1.., _) => {
                 message.extend_from_slice(data);
@@ -154,11 +155,11 @@ pub fn read(answer: &[u8]) -> Result<Option<u8>, Error> {
             // An old server warns that it has no such name, and goes on (RFC 6066, 3).
             (ALERT, 2, [] | [_] | [WARNING, UNRECOGNIZED_NAME]) => {}
             (ALERT, 2, [_, description, ..]) => return Err(Error::Alert(*description)),
-            _ => return Err(not_tls(rest)),
+            _ => return Err(Error::NotTls(rest.to_vec())),
         }
         rest = next;
     }
-    if answer.len() < ANSWER_MAX { Ok(None) } else { Err(Error::HelloTooLong) }
+    if answer.len() < ANSWER_MAX { Ok(None) } else { Err(Error::TooLong) }
 }
 
 /// What it means that the stream has ended after the `answer`, of which
@@ -167,18 +168,13 @@ pub fn end(answer: &[u8]) -> Error {
     if answer.is_empty() { Error::Empty } else { Error::CutOff }
 }
 
-fn not_tls(bytes: &[u8]) -> Error {
-    // One more than is shown, so that what is left out shows.
-    Error::NotTls(bytes[..bytes.len().min(SHOWN + 1)].to_vec())
-}
-
 /// The version in a handshake message, once all of it has come.
 fn server_hello(message: &[u8]) -> Result<Option<u8>, Error> {
     match message {
         [SERVER_HELLO, high, middle, low, body @ ..] => {
             let length = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
             match body.get(..length).map(version) {
-                _ if length > ANSWER_MAX => Err(Error::HelloTooLong),
+                _ if length > ANSWER_MAX => Err(Error::TooLong),
                 Some(Some(minor @ 3..)) => Ok(Some(minor)),
                 Some(Some(minor)) => Err(Error::Version(minor)),
                 Some(None) => Err(Error::Hello),
@@ -276,8 +272,8 @@ mod tests {
             (b"\x16\x03\x03\0\0", r#"not a TLS response: "\x16\x03\x03\x00\x00""#),
             (b"\x15\x03\x03\0\x03", r#"not a TLS response: "\x15\x03\x03\x00\x03""#),
             (&[WARNED, b"HTTP"].concat(), r#"not a TLS response: "HTTP""#),
-            (b"\x16\x03\x03\x40\x01", "TLS record longer than 16 KiB"),
-            (b"\x15\x03\x03\xff\xff", "TLS record longer than 16 KiB"),
+            (b"\x16\x03\x03\x40\x01", "ServerHello longer than 16 KiB"),
+            (b"\x15\x03\x03\xff\xff", "ServerHello longer than 16 KiB"),
             (b"\x15\x03\x03\0\x02\x02\x28", "TLS alert 40"),
             (b"\x15\x03\x03\0\x02\x01\0", "TLS alert 0"),
             (b"\x15\x03\0\0\x02\x02\x70", "TLS alert 112"),

@@ -107,7 +107,7 @@ fn unhealthy_with_what_came_instead() {
         r#"not a TLS response: "HTTP/1.1 400 Bad Request\x0d\x0aConnec...""#,
     );
     unhealthy(serve(greets(*b"\x1b[2J")), r#"not a TLS response: "\x1b[2J""#);
-    unhealthy(serve(greets(*b"\x16\x03\x03\x40\x01")), "receive: TLS record longer than 16 KiB");
+    unhealthy(serve(greets(*b"\x16\x03\x03\x40\x01")), "receive: ServerHello longer than 16 KiB");
     unhealthy(serve(greets(*b"\x16\x03\x03\x00\x04\x02\x01\0\0")), "receive: ServerHello longer than 16 KiB");
     unhealthy(serve(greets(tls_1_3()[..9].to_vec())), "receive: connection closed within the ServerHello");
     unhealthy(serve(greets(*b"")), "receive: connection closed without an answer");

@@ -54,8 +54,7 @@ fn in_records(message: &[u8], numbers: &mut Numbers) -> Vec<u8> {
 enum Kind {
     NotTls,
     Alert(u8),
-    RecordTooLong,
-    HelloTooLong,
+    TooLong,
     Hello,
     Version(u8),
 }
@@ -72,8 +71,7 @@ fn outcome(answer: &[u8]) -> Verdict {
     Some(Err(match error {
         Error::NotTls(_) => Kind::NotTls,
         Error::Alert(description) => Kind::Alert(description),
-        Error::RecordTooLong => Kind::RecordTooLong,
-        Error::HelloTooLong => Kind::HelloTooLong,
+        Error::TooLong => Kind::TooLong,
         Error::Hello => Kind::Hello,
         Error::Version(minor) => Kind::Version(minor),
         Error::Empty | Error::CutOff => unreachable!("only an end is one"),
@@ -101,7 +99,7 @@ impl Model {
             self.verdict = if self.left == 0 { self.header(byte) } else { self.fragment(byte) };
         }
         if self.verdict.is_none() && self.count == ANSWER_MAX {
-            self.verdict = Some(Err(Kind::HelloTooLong));
+            self.verdict = Some(Err(Kind::TooLong));
         }
     }
 
@@ -115,7 +113,7 @@ impl Model {
             _ => {
                 self.left = usize::from(self.header[3]) * 256 + usize::from(byte);
                 if self.left > 16384 {
-                    return Some(Err(Kind::RecordTooLong));
+                    return Some(Err(Kind::TooLong));
                 }
                 let alert = self.header[0] == 21;
                 self.header.clear();
@@ -145,7 +143,7 @@ impl Model {
         }
         let length = message[1..4].iter().fold(0, |length, &byte| length << 8 | usize::from(byte));
         if length > ANSWER_MAX {
-            return Some(Err(Kind::HelloTooLong));
+            return Some(Err(Kind::TooLong));
         }
         (message.len() == 4 + length).then(|| match version(Bytes(&message[4..])) {
             Some([3, minor @ (3 | 4)]) => Ok(minor),
