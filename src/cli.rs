@@ -4,13 +4,13 @@
 //! an option is decided before variables are expanded, so that no variable's
 //! value can become one.
 
-use crate::config::{Config, Expect};
+use crate::config::{Config, Text};
 use crate::duration;
 use crate::expand::{self, Expanded, Lookup};
 use crate::print::{Print, push, push_number, push_quoted};
 use crate::request::{is_field_line, is_token};
 use crate::status::{self, StatusSet};
-use crate::target::{self, Check, Endpoint};
+use crate::target::{self, Check, Endpoint, Target};
 use crate::text::words;
 
 /// `--version`'s text.
@@ -18,22 +18,6 @@ pub const VERSION: &str = concat!("probe ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// `--help`'s text.
 pub const HELP: &str = include_str!("help.txt");
-
-/// What to do.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Check the targets.
-    Check,
-    /// Copy the probe to a path, which is shown as it was written.
-    Install {
-        /// The path, variables expanded.
-        path: Vec<u8>,
-        /// The path as it was written.
-        written: Vec<u8>,
-    },
-    /// Print a text: [`HELP`] or [`VERSION`].
-    Print(&'static str),
-}
 
 /// Bad usage: the line that says where, the offending text unless it may be a
 /// secret, and what is wrong with it.
@@ -62,7 +46,7 @@ fn error(place: &[u8], text: Option<&[u8]>, problem: &str) -> Box<Error> {
 
 /// What an option does; all but the first three set a value.
 #[derive(Clone, Copy)]
-enum Sets {
+enum Effect {
     Help,
     Version,
     Quiet,
@@ -79,32 +63,32 @@ enum Sets {
 
 /// The options with a value: letter, name, and the variable that stands in; NUL,
 /// which no argument has, and the empty text where there is none.
-static OPTIONS: [(Sets, u8, &str, &str); 12] = [
-    (Sets::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
-    (Sets::Status, 0, "--status", "PROBE_STATUS"),
-    (Sets::Expect, 0, "--expect", "PROBE_EXPECT"),
-    (Sets::Method, b'X', "--method", "PROBE_METHOD"),
-    (Sets::Header, b'H', "--header", ""),
-    (Sets::Data, b'd', "--data", "PROBE_DATA"),
-    (Sets::UnixSocket, 0, "--unix-socket", ""),
-    (Sets::Wait, b'w', "--wait", "PROBE_WAIT"),
-    (Sets::Install, 0, "--install", ""),
-    (Sets::Quiet, b'q', "--quiet", ""),
-    (Sets::Help, b'h', "--help", ""),
-    (Sets::Version, b'V', "--version", ""),
+static OPTIONS: [(Effect, u8, &str, &str); 12] = [
+    (Effect::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
+    (Effect::Status, 0, "--status", "PROBE_STATUS"),
+    (Effect::Expect, 0, "--expect", "PROBE_EXPECT"),
+    (Effect::Method, b'X', "--method", "PROBE_METHOD"),
+    (Effect::Header, b'H', "--header", ""),
+    (Effect::Data, b'd', "--data", "PROBE_DATA"),
+    (Effect::UnixSocket, 0, "--unix-socket", ""),
+    (Effect::Wait, b'w', "--wait", "PROBE_WAIT"),
+    (Effect::Install, 0, "--install", ""),
+    (Effect::Quiet, b'q', "--quiet", ""),
+    (Effect::Help, b'h', "--help", ""),
+    (Effect::Version, b'V', "--version", ""),
 ];
 
 /// The variable that stands in for targets on the command line.
 const TARGETS: &str = "PROBE_TARGET";
 
 /// Reads arguments, the program's name not included, and those variables that
-/// no argument overrules.
+/// no argument overrules, into `config`. A text is to be printed, and nothing else done.
 pub fn parse(
     args: &mut dyn Iterator<Item = Vec<u8>>,
     lookup: Lookup,
     config: &mut Config,
-) -> Result<Command, Box<Error>> {
-    let mut reader = Reader { lookup, config, unix_socket: None, install: None };
+) -> Result<Option<&'static str>, Box<Error>> {
+    let mut reader = Reader { lookup, config };
     let mut given = [false; OPTIONS.len()];
     let mut options_ended = false;
     while let Some(arg) = args.next() {
@@ -117,32 +101,32 @@ pub fn parse(
             continue;
         }
         let (index, attached) = find(&arg)?;
-        let (sets, _, name, _) = OPTIONS[index];
+        let (effect, _, name, _) = OPTIONS[index];
         given[index] = true;
-        match (sets, attached) {
-            (Sets::Help | Sets::Version | Sets::Quiet, Some(_)) => {
+        match (effect, attached) {
+            (Effect::Help | Effect::Version | Effect::Quiet, Some(_)) => {
                 return Err(error(name.as_bytes(), None, "takes no value"));
             }
-            (Sets::Help, None) => return Ok(Command::Print(HELP)),
-            (Sets::Version, None) => return Ok(Command::Print(VERSION)),
-            (Sets::Quiet, None) => reader.config.quiet = true,
-            (_, Some(value)) => reader.set(sets, name, value)?,
+            (Effect::Help, None) => return Ok(Some(HELP)),
+            (Effect::Version, None) => return Ok(Some(VERSION)),
+            (Effect::Quiet, None) => reader.config.quiet = true,
+            (_, Some(value)) => reader.set(effect, name, value)?,
             (_, None) => match args.next() {
-                Some(value) => reader.set(sets, name, &value)?,
+                Some(value) => reader.set(effect, name, &value)?,
                 None => return Err(error(name.as_bytes(), None, "needs a value")),
             },
         }
     }
-    // Variables are set for the checks of the same container.
-    if let Some(install) = reader.install {
-        if reader.config.targets.is_empty() && given.iter().filter(|given| **given).count() == 1 {
-            return Ok(install);
+    if reader.config.install.is_some() {
+        // Variables are set for the checks of the same container.
+        if !reader.config.targets.is_empty() || given.iter().filter(|given| **given).count() > 1 {
+            return Err(error(b"--install", None, "takes no target, and no other option"));
         }
-        return Err(error(b"--install", None, "takes no target, and no other option"));
+        return Ok(None);
     }
-    for ((sets, _, _, variable), given) in OPTIONS.iter().zip(given) {
-        if let (false, Some(value)) = (given, reader.variable(variable)) {
-            reader.set(*sets, variable, &value)?;
+    for (index, (effect, _, _, variable)) in OPTIONS.iter().enumerate() {
+        if let (false, Some(value)) = (given[index], reader.variable(variable)) {
+            reader.set(*effect, variable, &value)?;
         }
     }
     if reader.config.targets.is_empty() {
@@ -151,7 +135,15 @@ pub fn parse(
             reader.target(TARGETS, word)?;
         }
     }
-    reader.finish()
+    if reader.config.targets.is_empty() {
+        return Err(error(b"target", None, "none given, and PROBE_TARGET is not set"));
+    }
+    // To ignore it would be to say healthy without what was asked for.
+    let is_tls = |target: &Target| matches!(target.check, Check::Tls(_));
+    if reader.config.options.expect.is_some() && reader.config.targets.iter().any(is_tls) {
+        return Err(error(b"--expect", None, "a tls:// target has no reply to search"));
+    }
+    Ok(None)
 }
 
 /// The index of the option that `arg` begins with, and the value that is
@@ -182,8 +174,6 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
 struct Reader<'a> {
     lookup: Lookup<'a>,
     config: &'a mut Config,
-    unix_socket: Option<Vec<u8>>,
-    install: Option<Command>,
 }
 
 impl Reader<'_> {
@@ -218,55 +208,37 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Sets what an option sets. `place`: its name, or the variable's.
-    fn set(&mut self, sets: Sets, place: &str, written: &[u8]) -> Result<(), Box<Error>> {
+    /// Effect what an option sets. `place`: its name, or the variable's.
+    fn set(&mut self, sets: Effect, place: &str, written: &[u8]) -> Result<(), Box<Error>> {
         let value = self.expanded(place, written)?.text;
         let wants = |want| error(place.as_bytes(), Some(written), want);
         let duration = || duration::parse(&value).ok_or_else(|| wants(duration::WANT));
-        let Config { options, timeout, wait, .. } = self.config;
+        let Config { options, timeout, wait, install, .. } = self.config;
         match sets {
-            Sets::Timeout => *timeout = duration()?,
-            Sets::Wait => *wait = Some(duration()?),
-            Sets::Status => {
+            Effect::Timeout => *timeout = duration()?,
+            Effect::Wait => *wait = Some(duration()?),
+            Effect::Status => {
                 options.status = StatusSet::parse(&value, written).ok_or_else(|| wants(status::WANT))?;
             }
-            Sets::Expect => options.expect = Some(Expect { text: value, written: written.to_vec() }),
-            Sets::Method if !is_token(&value) => {
+            Effect::Expect => options.expect = Some(Text { text: value, written: written.to_vec() }),
+            Effect::Method if !is_token(&value) => {
                 return Err(wants("want a method such as GET, HEAD or POST"));
             }
-            Sets::Method => options.method = Some(value),
+            Effect::Method => options.method = Some(value),
             // Its value may be a secret, so the error does not show it.
-            Sets::Header if !is_field_line(&value) => {
+            Effect::Header if !is_field_line(&value) => {
                 return Err(error(place.as_bytes(), None, "want 'Name: value' without control characters"));
             }
-            Sets::Header => options.headers.push(value),
-            Sets::Data => options.data = Some(value),
-            Sets::UnixSocket => {
-                self.unix_socket = Some(target::unix_path(&value).map_err(|problem| wants(problem.text()))?);
+            Effect::Header => options.headers.push(value),
+            Effect::Data => options.data = Some(value),
+            Effect::UnixSocket => {
+                let path = target::unix_path(&value).map_err(|problem| wants(problem.text()))?;
+                options.unix_socket = Some(Endpoint::Unix(path));
             }
-            Sets::Help | Sets::Version | Sets::Quiet => {}
-            Sets::Install if value.is_empty() => return Err(wants("want a path")),
-            Sets::Install => self.install = Some(Command::Install { path: value, written: written.to_vec() }),
+            Effect::Help | Effect::Version | Effect::Quiet => {}
+            Effect::Install if value.is_empty() => return Err(wants("want a path")),
+            Effect::Install => *install = Some(Text { text: value, written: written.to_vec() }),
         }
         Ok(())
-    }
-
-    /// The whole command. HTTP over a Unix socket is another endpoint for the
-    /// same check.
-    fn finish(self) -> Result<Command, Box<Error>> {
-        if self.config.targets.is_empty() {
-            return Err(error(b"target", None, "none given, and PROBE_TARGET is not set"));
-        }
-        // To ignore it would be to say healthy without what was asked for.
-        let has_tls = self.config.targets.iter().any(|target| matches!(target.check, Check::Tls(_)));
-        if has_tls && self.config.options.expect.is_some() {
-            return Err(error(b"--expect", None, "a tls:// target has no reply to search"));
-        }
-        for target in &mut self.config.targets {
-            if let (Check::Http(_), Some(path)) = (&target.check, &self.unix_socket) {
-                target.endpoint = Endpoint::Unix(path.clone());
-            }
-        }
-        Ok(Command::Check)
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::status::StatusSet;
-use crate::target::Target;
+use crate::target::{Endpoint, Target};
 
-/// The whole check, valid and complete.
+/// All that was asked for, valid and complete.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Config {
     /// What to check; at least one.
@@ -18,13 +18,16 @@ pub struct Config {
     pub wait: Option<Duration>,
     /// Say nothing when healthy.
     pub quiet: bool,
+    /// Where to copy the probe to, instead of checking anything.
+    pub install: Option<Text>,
 }
 
 /// No target, and the defaults.
 impl Default for Config {
     fn default() -> Config {
         let timeout = Duration::from_secs(5);
-        Config { targets: Vec::new(), options: Options::default(), timeout, wait: None, quiet: false }
+        let (targets, options) = (Vec::new(), Options::default());
+        Config { targets, options, timeout, wait: None, quiet: false, install: None }
     }
 }
 
@@ -34,18 +37,20 @@ pub struct Options {
     /// The accepted status-codes.
     pub status: StatusSet,
     /// The text that body or reply must contain.
-    pub expect: Option<Expect>,
+    pub expect: Option<Text>,
     /// The request method, if one was asked for.
     pub method: Option<Vec<u8>>,
     /// Request header fields, as given: `Name: value`.
     pub headers: Vec<Vec<u8>>,
     /// The request body, or what is sent on a plain connection.
     pub data: Option<Vec<u8>>,
+    /// Where http targets are connected to, if not where they say.
+    pub unix_socket: Option<Endpoint>,
 }
 
-/// A text that must come.
+/// A text, variables expanded.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Expect {
+pub struct Text {
     /// The text.
     pub text: Vec<u8>,
     /// As it was written, variables and all, to be shown.

@@ -23,6 +23,7 @@ const SHOWN: usize = 256;
 /// Copies the running binary to `path`, or into it as `probe` if it is a folder.
 /// Returns the line that says so, or why not; it has the path as it was
 /// `written`, and so not what a variable holds.
+#[inline(never)]
 pub fn install(path: &[u8], written: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
     let mut shown = written.to_vec();
     let result = match file::open(SELF, false) {

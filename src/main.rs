@@ -9,7 +9,7 @@ use std::io::{Write, stderr, stdout};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::process::exit;
 
-use scratch_probe::cli::{self, Command};
+use scratch_probe::cli;
 use scratch_probe::config::Config;
 use scratch_probe::install::install;
 use scratch_probe::print::Print;
@@ -21,9 +21,11 @@ fn main() {
     let lookup = |name: &[u8]| env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec);
     let mut config = Config::default();
     let code = match cli::parse(&mut args, &lookup, &mut config) {
-        Ok(Command::Print(text)) => say(Ok(text.into())),
-        Ok(Command::Check) => check(&config),
-        Ok(Command::Install { path, written }) => say(install(&path, &written)),
+        Ok(Some(text)) => say(Ok(text.into())),
+        Ok(None) => match &config.install {
+            Some(path) => say(install(&path.text, &path.written)),
+            None => check(&config),
+        },
         Err(error) => say(Err(error.printed())),
     };
     // Without dropping what the end of the process takes anyway: 272 bytes less.

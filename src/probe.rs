@@ -26,7 +26,11 @@ pub fn attempt(
     deadline: &Deadline,
     said: &mut Vec<u8>,
 ) -> Result<(), Unhealthy> {
-    let connection = dial::connect(&target.endpoint, deadline)?;
+    let endpoint = match (&target.check, &options.unix_socket) {
+        (Check::Http(_), Some(unix_socket)) => unix_socket,
+        _ => &target.endpoint,
+    };
+    let connection = dial::connect(endpoint, deadline)?;
     let mut talk = Talk { connection, options, deadline, said };
     match &target.check {
         Check::Http(http) => talk.ask(http),
