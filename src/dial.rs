@@ -37,24 +37,24 @@ pub fn connect(endpoint: &Endpoint, deadline: &Deadline) -> Result<Connection, U
 /// that is left; those that hang are tried again, in the time that the others
 /// did not use, until the deadline.
 fn connect_any(addresses: &[Address], deadline: &Deadline) -> Result<Connection, Unhealthy> {
-    const HANGS: Unhealthy = Unhealthy::TimedOut(Phase::Connect);
-    let mut failures = vec![HANGS; addresses.len()];
+    let mut failures = vec![Unhealthy::TimedOut(Phase::Connect); addresses.len()];
+    let hangs = |failure: &Unhealthy| matches!(failure, Unhealthy::TimedOut(_));
     loop {
-        let mut hanging = failures.iter().filter(|&&failure| failure == HANGS).count();
-        for (address, failure) in addresses.iter().zip(&mut failures) {
-            if *failure != HANGS {
-                continue;
-            }
-            let Some(share) = deadline.socket_timeout(hanging) else { break };
-            hanging -= 1;
-            match Connection::open(socket::STREAM, address, share) {
-                Ok(connection) => return Ok(connection),
-                Err(error) if matches!(error.raw_os_error(), Some(EAGAIN | EINPROGRESS | EINTR)) => {}
-                Err(error) => *failure = Unhealthy::failed(Phase::Connect, &error),
-            }
-        }
-        if deadline.left().is_none() || !failures.contains(&HANGS) {
+        let mut hanging = failures.iter().filter(|failure| hangs(failure)).count();
+        if hanging == 0 || deadline.left().is_none() {
             return Err(first_of_a_server(&failures));
+        }
+        for (address, failure) in addresses.iter().zip(&mut failures) {
+            if hangs(failure)
+                && let Some(share) = deadline.socket_timeout(hanging)
+            {
+                hanging -= 1;
+                match Connection::open(socket::STREAM, address, share) {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) if matches!(error.raw_os_error(), Some(EAGAIN | EINPROGRESS | EINTR)) => {}
+                    Err(error) => *failure = Unhealthy::failed(Phase::Connect, &error),
+                }
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
+use crate::config::Text;
 use crate::errno::{self, EEXIST, ENOENT, ENOTDIR};
 use crate::file;
 use crate::print::{push, push_escaped};
@@ -21,27 +22,26 @@ const TEMPORARY: &str = ".probe-000000000000000000000000000000000";
 const SHOWN: usize = 256;
 
 /// Copies the running binary to `path`, or into it as `probe` if it is a folder.
-/// Returns the line that says so, or why not; it has the path as it was
-/// `written`, and so not what a variable holds.
+/// Whether that was done; `line` says so, or why not. It has the path as it was
+/// written, and so not what a variable holds.
 #[inline(never)]
-pub fn install(path: &[u8], written: &[u8]) -> Result<Vec<u8>, Vec<u8>> {
-    let mut shown = written.to_vec();
+pub fn install(path: &Text, line: &mut Vec<u8>) -> bool {
+    let mut shown = path.written.clone();
     let result = match file::open(SELF, false) {
-        Ok(binary) => put(binary, path, &mut shown),
+        Ok(binary) => put(binary, &path.text, &mut shown),
         Err(error) => {
             shown = SELF.into();
             Err(error)
         }
     };
-    let mut line = Vec::new();
-    push(&mut line, if result.is_ok() { "installed: " } else { "probe: " });
-    push_escaped(&mut line, &shown, SHOWN);
+    push(line, if result.is_ok() { "installed: " } else { "probe: " });
+    push_escaped(line, &shown, SHOWN);
     if let Err(error) = &result {
-        push(&mut line, ": ");
-        errno::push_words(&mut line, error.raw_os_error().unwrap_or_default());
+        push(line, ": ");
+        errno::push_words(line, error.raw_os_error().unwrap_or_default());
     }
-    push(&mut line, "\n");
-    if result.is_ok() { Ok(line) } else { Err(line) }
+    push(line, "\n");
+    result.is_ok()
 }
 
 /// Makes `path` a copy of `binary`, whole or not at all: a temporary file beside

@@ -21,12 +21,15 @@ fn main() {
     let lookup = |name: &[u8]| env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec);
     let mut config = Config::default();
     let code = match cli::parse(&mut args, &lookup, &mut config) {
-        Ok(Some(text)) => say(Ok(text.into())),
+        Ok(Some(text)) => say(true, text.as_bytes()),
         Ok(None) => match &config.install {
-            Some(path) => say(install(&path.text, &path.written)),
+            Some(path) => {
+                let mut line = Vec::new();
+                say(install(path, &mut line), &line)
+            }
             None => check(&config),
         },
-        Err(error) => say(Err(error.printed())),
+        Err(error) => say(false, &error.printed()),
     };
     // Without dropping what the end of the process takes anyway: 272 bytes less.
     exit(code)
@@ -35,25 +38,18 @@ fn main() {
 /// Reports one line a target, and whether all of them are healthy.
 fn check(config: &Config) -> i32 {
     let mut code = 0;
-    run(config, &mut |verdict| match verdict.outcome {
-        Ok(_) if config.quiet => {}
-        Ok(_) => _ = say(Ok(verdict.printed())),
-        Err(_) => code = say(Err(verdict.printed())),
+    run(config, &mut |verdict| {
+        let is_healthy = verdict.outcome.is_ok();
+        if !is_healthy || !config.quiet {
+            code |= say(is_healthy, &verdict.printed());
+        }
     });
     code
 }
 
 /// Says what went well on stdout, else what is wrong on stderr; the exit code. A closed or full
 /// stream changes nothing about the verdict, so a failed write is no failure.
-fn say(text: Result<Vec<u8>, Vec<u8>>) -> i32 {
-    match text {
-        Ok(text) => {
-            let _ = stdout().write_all(&text);
-            0
-        }
-        Err(text) => {
-            let _ = stderr().write_all(&text);
-            1
-        }
-    }
+fn say(is_good: bool, text: &[u8]) -> i32 {
+    let _ = if is_good { stdout().write_all(text) } else { stderr().write_all(text) };
+    i32::from(!is_good)
 }

@@ -61,8 +61,10 @@ fn each_line(path: &str, deadline: &Deadline, take: &mut dyn FnMut(&[u8])) {
 /// One question, and what was answered.
 struct Question {
     message: Vec<u8>,
-    /// What a name server told: the addresses; none where there is no such name.
-    addresses: Option<Vec<IpAddr>>,
+    /// Whether a name server could tell. Then these are the addresses; none
+    /// where there is no such name.
+    answered: bool,
+    addresses: Vec<IpAddr>,
     /// The name servers that could not tell, a bit each.
     failed: u32,
 }
@@ -70,7 +72,7 @@ struct Question {
 impl Question {
     /// Whether one of these name servers may still answer.
     fn is_open(&self, servers: u32) -> bool {
-        self.addresses.is_none() && self.failed & servers != servers
+        !self.answered && self.failed & servers != servers
     }
 
     /// Takes a message of the name server of this `bit`, if it is the first answer to this
@@ -93,7 +95,8 @@ impl Question {
             answer => answer,
         };
         if let Some(Answer::Addresses(addresses)) = answer {
-            self.addresses = Some(addresses);
+            self.answered = true;
+            self.addresses = addresses;
             return;
         }
         self.failed |= bit;
@@ -124,7 +127,7 @@ fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>,
     // identifier need not be a secret (RFC 5452, 9).
     let mut questions = Vec::new();
     conf.questions(name, left.subsec_nanos() as u16, &mut |message| {
-        questions.push(Question { message, addresses: None, failed: 0 });
+        questions.push(Question { message, answered: false, addresses: Vec::new(), failed: 0 });
     });
     let patience = Deadline::after(left / 2);
     let mut again = Deadline::after(Duration::ZERO);
@@ -179,7 +182,7 @@ fn found(questions: &[Question], servers: u32) -> Option<Vec<IpAddr>> {
             if question.is_open(servers) {
                 return None;
             }
-            addresses.extend_from_slice(question.addresses.as_deref().unwrap_or_default());
+            addresses.extend_from_slice(&question.addresses);
         }
         if !addresses.is_empty() {
             return Some(addresses);

@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use scratch_probe::cli::{Command, parse};
+use scratch_probe::cli::parse;
 use scratch_probe::config::Config;
 use scratch_probe::print::{Print, push_quoted};
 use scratch_probe::request::{method, request};
@@ -87,9 +87,11 @@ pub fn check(data: &[u8]) {
     let mut config = Config::default();
     match parse(&mut args.into_iter(), &lookup, &mut config) {
         Err(error) => line(&error.printed(), b"probe: "),
-        Ok(Command::Check) => accepted(&config),
-        Ok(Command::Install { written, .. }) => assert!(!written.is_empty()),
-        Ok(Command::Print(_)) => {}
+        Ok(Some(_)) => {}
+        Ok(None) => match &config.install {
+            Some(path) => assert!(!path.text.is_empty() && config.targets.is_empty()),
+            None => accepted(&config),
+        },
     }
 }
 
