@@ -23,12 +23,14 @@ run() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# A directory that is removed when the command ends: $SCRATCH.
-make_scratch() {
-    SCRATCH=$(mktemp -d)
-    trap 'rm -rf "$SCRATCH"' EXIT
-    trap 'exit 1' HUP INT PIPE TERM
-}
+# A directory that is removed when the command ends, after what at_exit was told.
+SCRATCH=$(mktemp -d)
+: >"$SCRATCH/at_exit"
+trap 'tac "$SCRATCH/at_exit" | sh >/dev/null 2>&1 || :; rm -rf "$SCRATCH"' EXIT
+trap 'exit 1' HUP INT PIPE TERM
+
+# at_exit COMMAND...: is run when the command ends, the last one first.
+at_exit() { say "$*" >>"$SCRATCH/at_exit"; }
 
 # Debian's packages, without a question asked and without starting a daemon of
 # theirs. Two commands of ours take turns.

@@ -11,13 +11,7 @@ has_docker() { docker info >/dev/null 2>&1; }
 use_docker() {
     has_docker || cannot_run "no Docker engine answers"
     NAME=probe-test-$$
-    make_scratch
-    : >"$SCRATCH/made"
-    trap 'tac "$SCRATCH/made" | sh >/dev/null 2>&1; rm -rf "$SCRATCH"' EXIT
 }
-
-# made COMMAND...: what removes something that was made; the last one is run first.
-made() { say "$*" >>"$SCRATCH/made"; }
 
 # A swarm of one node, which is all that an engine can be in: tests take turns.
 start_swarm() {
@@ -25,7 +19,7 @@ start_swarm() {
     flock 9
     if [ "$(docker info --format '{{.Swarm.LocalNodeState}}')" = inactive ] &&
         docker swarm init --advertise-addr 127.0.0.1 >/dev/null 2>&1; then
-        made docker swarm leave --force
+        at_exit docker swarm leave --force
     else
         not_run "$1" "the engine is in a swarm already, or cannot make one" && false
     fi
@@ -60,7 +54,7 @@ use_buildkit() {
     printf 'FROM scratch\nCOPY made /\n' >"$SCRATCH/Dockerfile"
     for DOCKER in docker /usr/bin/docker; do
         "$DOCKER" build --quiet "$SCRATCH" >"$SCRATCH/buildkit" 2>/dev/null || continue
-        made docker rmi --force "$(cat "$SCRATCH/buildkit")"
+        at_exit docker rmi --force "$(cat "$SCRATCH/buildkit")"
         return
     done
     fail "no client here can ask for BuildKit: Debian's package docker.io has one"
@@ -72,7 +66,7 @@ DOCKER=docker
 docker_build() {
     image=$1
     shift
-    made docker rmi --force "$image"
+    at_exit docker rmi --force "$image"
     run "$DOCKER" build --quiet --network none --tag "$image" "$@" >"$SCRATCH/build.log" 2>&1 ||
         { cat "$SCRATCH/build.log" && fail "$image cannot be built"; }
 }
@@ -81,7 +75,7 @@ docker_build() {
 start() {
     container=$1
     shift
-    made docker rm --force --volumes "$container"
+    at_exit docker rm --force --volumes "$container"
     docker run --detach --name "$container" "$@" >/dev/null
 }
 

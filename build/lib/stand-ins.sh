@@ -32,7 +32,7 @@ rust_image() {
         printf '#!/bin/sh\necho "stand-in: %s $*"\n' "$command" >"$builder/usr/bin/$command"
         chmod +x "$builder/usr/bin/$command"
     done
-    made docker rmi --force "$NAME/rust"
+    at_exit docker rmi --force "$NAME/rust"
     tar --create --directory "$builder" . | docker import --change 'ENV PATH=/usr/sbin:/usr/bin' - "$NAME/rust" >/dev/null
     rm -rf "$builder"
 }
