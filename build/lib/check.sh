@@ -38,20 +38,26 @@ contains() { case $1 in *"$2"*) ;; *) say "want \"$2\" in: $1" && false ;; esac 
 
 equal() { [ "$1" = "$2" ] || { say "want $2, got $1" && false; }; }
 
-# Sets PROBE to what is tested: this machine's static binary, unless it is set.
+# Sets PROBE to a copy of what is tested: this machine's static binary, unless it is set.
 use_probe() {
     use_platform
     [ -n "${PROBE-}" ] || [ -x "$DIST/probe" ] || build/static
-    PROBE=${PROBE:-$ROOT/$DIST/probe}
+    cp "${PROBE:-$DIST/probe}" "$SCRATCH/probe"
+    PROBE=$SCRATCH/probe
 }
 
-# in_own_network COMMAND...: in a network with nothing but loopback, whose ports are
-# all free, and with mounts of its own. What the command needs is fetched before.
-in_own_network() {
+# own_network "$@": the test goes on in a network with nothing but loopback,
+# whose ports are all free, and with mounts of its own. What the test needs is fetched before.
+own_network() {
+    if [ -n "${OWN_NETWORK-}" ]; then
+        ip link set lo up
+        return
+    fi
     need unshare util-linux
     need ip iproute2
     map=
     [ "$(id -u)" = 0 ] || map=--map-root-user
     unshare --net --mount $map true 2>/dev/null || cannot_run "no namespaces can be made here"
-    unshare --net --mount $map sh -c 'ip link set lo up && exec "$@"' sh "$@"
+    OWN_NETWORK=1 PROBE=$PROBE unshare --net --mount $map "$ROOT/tests/system/${0##*/}" "$@"
+    exit
 }
