@@ -38,6 +38,8 @@ contains() { case $1 in *"$2"*) ;; *) say "want \"$2\" in: $1" && false ;; esac 
 
 equal() { [ "$1" = "$2" ] || { say "want $2, got $1" && false; }; }
 
+refused() { ! "$@"; }
+
 # Sets PROBE to a copy of what is tested: this machine's static binary, unless it is set.
 use_probe() {
     use_platform
