@@ -24,6 +24,9 @@ finish() {
     [ "$FAILED" = 0 ] && [ "$PASSED" != 0 ]
 }
 
+# quietly COMMAND...: what it prints is in $SCRATCH/log, and is shown where it fails.
+quietly() { "$@" >"$SCRATCH/log" 2>&1 || { cat "$SCRATCH/log" && false; }; }
+
 # within SECONDS COMMAND...: tries the command until it holds.
 within() {
     end=$(($(date +%s) + $1))

@@ -4,6 +4,8 @@
 . build/lib/artifact.sh
 . build/lib/check.sh
 
+DOCKER=docker
+
 has_docker() { docker info >/dev/null 2>&1; }
 
 # Ends the test where no engine answers. Sets NAME, with which everything that
@@ -11,6 +13,16 @@ has_docker() { docker info >/dev/null 2>&1; }
 use_docker() {
     has_docker || cannot_run "no Docker engine answers"
     NAME=probe-test-$$
+}
+
+# Docker's builder since version 23. An older engine has it too, and its own
+# client knows how to ask for it, as one newer than 23 without buildx does not.
+use_buildkit() {
+    export DOCKER_BUILDKIT=1
+    for DOCKER in docker /usr/bin/docker; do
+        printf 'FROM scratch\nCOPY probe /\n' | docker_build "$NAME/buildkit" "$CONTEXT" >/dev/null && return
+    done
+    fail "no client here can ask for BuildKit: Debian's package docker.io has one"
 }
 
 # A swarm of one node, which is all that an engine can be in: tests take turns.
@@ -25,50 +37,34 @@ start_swarm() {
     fi
 }
 
-# An image of the probe and the stand-in server, from scratch: $NAME/server.
+# Sets CONTEXT to a folder with what images are made of: the probe, and the
+# stand-in server for this machine, static too.
+use_context() {
+    use_probe
+    use_toolchain
+    CONTEXT=$SCRATCH/context
+    mkdir "$CONTEXT"
+    cp "$PROBE" "$CONTEXT"
+    compile_stand_in "$CONTEXT/stand_in" -Ctarget-feature=+crt-static
+}
+
+# docker_build IMAGE CONTEXT...: by the Dockerfile on stdin, without the network, which no test needs.
+docker_build() {
+    image=$1
+    shift
+    at_exit docker rmi --force "$image"
+    quietly "$DOCKER" build --quiet --network none --tag "$image" --file - "$@"
+}
+
+# Both in an image from scratch: $NAME/server.
 build_server_image() {
-    build_stand_in
-    mkdir "$SCRATCH/server"
-    cp "$PROBE" "$STAND_IN" "$SCRATCH/server"
-    cat >"$SCRATCH/server/Dockerfile" <<'END'
+    use_context
+    docker_build "$NAME/server" "$CONTEXT" <<'END'
 FROM scratch
 COPY probe stand_in /
 HEALTHCHECK --interval=1s --timeout=2s --retries=3 CMD ["/probe", "--timeout", "500ms", "http://localhost:${TS_PORT:-8090}/echo"]
 ENTRYPOINT ["/stand_in"]
 END
-    docker_build "$NAME/server" "$SCRATCH/server"
-}
-
-# Sets STAND_IN to the stand-in server for this machine, static too.
-build_stand_in() {
-    use_probe
-    use_toolchain
-    STAND_IN=target/stand_in
-    compile_stand_in "$STAND_IN" -Ctarget-feature=+crt-static
-}
-
-# Docker's builder since version 23. An older engine has it too, and its own
-# client knows how to ask for it, as one newer than 23 without buildx does not.
-use_buildkit() {
-    export DOCKER_BUILDKIT=1
-    printf 'FROM scratch\nCOPY made /\n' >"$SCRATCH/Dockerfile"
-    for DOCKER in docker /usr/bin/docker; do
-        "$DOCKER" build --quiet "$SCRATCH" >"$SCRATCH/buildkit" 2>/dev/null || continue
-        at_exit docker rmi --force "$(cat "$SCRATCH/buildkit")"
-        return
-    done
-    fail "no client here can ask for BuildKit: Debian's package docker.io has one"
-}
-
-DOCKER=docker
-
-# docker_build IMAGE CONTEXT...: without the network, which no test needs.
-docker_build() {
-    image=$1
-    shift
-    at_exit docker rmi --force "$image"
-    run "$DOCKER" build --quiet --network none --tag "$image" "$@" >"$SCRATCH/build.log" 2>&1 ||
-        { cat "$SCRATCH/build.log" && fail "$image cannot be built"; }
 }
 
 # start NAME DOCKER-RUN-ARGUMENTS...: a container in the background.
