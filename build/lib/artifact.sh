@@ -1,5 +1,6 @@
 # Sourced: what a binary must be before it is called the artifact, and what it is shown with.
 # shellcheck shell=sh
+. build/lib/toolchain.sh
 
 # Proves that the file $1 runs where there is nothing else.
 prove_artifact() {

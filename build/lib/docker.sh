@@ -1,6 +1,5 @@
 # Sourced: a real Docker engine for the tests, left as it was found.
 # shellcheck shell=sh
-. build/lib/toolchain.sh
 . build/lib/artifact.sh
 . build/lib/check.sh
 

@@ -1,5 +1,6 @@
 # Sourced: finds or fetches what the static binary is built with.
 # shellcheck shell=sh
+. build/lib/platform.sh
 
 # Sets SYSROOT to the first toolchain here, or that of $RUSTC, for which `$1` holds.
 find_toolchain() {
@@ -74,15 +75,12 @@ fetch_musl() {
     say "musl for $PLATFORM is fetched, and unpacked below target/:"
     apt=$ROOT/target/apt/$DEBIAN
     mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "target/musl/$DEBIAN"
-    : >"$apt/status"
     cat >"$apt/apt.conf" <<END
 APT::Architecture "$DEBIAN";
 APT::Architectures "$DEBIAN";
 APT::Sandbox::User "root";
-Acquire::Retries "3";
-Acquire::IndexTargets::deb::DEP-11::DefaultEnabled "false";
 Dir::State "$apt/state";
-Dir::State::status "$apt/status";
+Dir::State::status "/dev/null";
 Dir::Cache "$apt/cache";
 END
     (
