@@ -2,8 +2,7 @@
 # shellcheck shell=sh
 . build/lib/platform.sh
 
-PASSED=0
-FAILED=0
+PASSED=0 FAILED=0
 
 # check SENTENCE COMMAND...: says whether the command holds.
 check() {
