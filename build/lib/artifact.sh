@@ -4,7 +4,7 @@
 
 # Proves that the file $1 runs where there is nothing else.
 prove_artifact() {
-    need readelf binutils
+    need readelf=binutils
     elf=$(readelf -ldW "$1")
     case $elf in *INTERP*) fail "$1 asks for an interpreter" ;; esac
     case $elf in *NEEDED*) fail "$1 needs shared libraries" ;; esac

@@ -1,5 +1,6 @@
 # Sourced: what the tests here share, and how they are counted and reported.
 # shellcheck shell=sh
+. "$(dirname "$0")/../../build/lib/common.sh"
 . build/lib/platform.sh
 
 PASSED=0 FAILED=0
@@ -57,8 +58,7 @@ own_network() {
         ip link set lo up
         return
     fi
-    need unshare util-linux
-    need ip iproute2
+    need unshare=util-linux ip=iproute2
     map=
     [ "$(id -u)" = 0 ] || map=--map-root-user
     unshare --net --mount $map true 2>/dev/null || cannot_run "no namespaces can be made here"

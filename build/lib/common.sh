@@ -40,8 +40,7 @@ apt_install() (
     if [ ! -e /usr/sbin/policy-rc.d ]; then
         trap 'rm -f /usr/sbin/policy-rc.d' EXIT
         trap 'exit 1' HUP INT PIPE TERM
-        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-        chmod +x /usr/sbin/policy-rc.d
+        printf '#!/bin/sh\nexit 101\n' | install -m 755 /dev/stdin /usr/sbin/policy-rc.d
     fi
     run apt-get update -q
     # Another release of Debian may lack one of them.
@@ -65,14 +64,23 @@ cannot_run() {
     exit 77
 }
 
-# Fetches a command that is missing, from a Debian package of the same or another
-# name, where that can be done.
-want() { has "$1" || [ -e "$1" ] || ! can_apt || apt_install "${2:-$1}" || :; }
+# want COMMAND[=PACKAGE]...: fetches what is missing, from Debian's package of the
+# same or another name, where that can be done.
+want() {
+    packages=
+    for pair; do
+        has "${pair%=*}" || [ -e "${pair%=*}" ] || packages="$packages ${pair#*=}"
+    done
+    # shellcheck disable=SC2086 # one word a package
+    [ -z "$packages" ] || ! can_apt || apt_install $packages || :
+}
 
 # The same for what nothing goes without.
 need() {
     want "$@"
-    has "$1" && return
-    missing="$1 is missing; on Debian: apt-get install ${2:-$1}"
-    case $0 in *tests/system/* | */lint) cannot_run "$missing" ;; *) fail "$missing" ;; esac
+    for pair; do
+        has "${pair%=*}" && continue
+        missing="${pair%=*} is missing; on Debian: apt-get install ${pair#*=}"
+        case $0 in *tests/system/* | */lint) cannot_run "$missing" ;; *) fail "$missing" ;; esac
+    done
 }

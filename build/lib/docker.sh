@@ -1,7 +1,7 @@
 # Sourced: a real Docker engine for the tests, left as it was found.
 # shellcheck shell=sh
+. "$(dirname "$0")/../../build/lib/check.sh"
 . build/lib/artifact.sh
-. build/lib/check.sh
 
 DOCKER=docker
 

@@ -1,11 +1,12 @@
 # Sourced: stands in for images that cannot be pulled everywhere.
 # shellcheck shell=sh
+. "$(dirname "$0")/../../build/lib/docker.sh"
 
 # An image to build with, as rust:1-alpine is one: Rust and a linker from this
 # machine's Debian packages, all other commands busybox's. apk and rustup do
 # nothing, since all that they would fetch is there.
 rust_image() {
-    need busybox busybox-static
+    need busybox=busybox-static
     # The packages, and all that they depend on; first the folders that /bin and the like point to.
     # dash, since Debian's busybox sh would run its own ar, and not the one of binutils.
     apt-cache depends --recurse --important --installed \
@@ -27,7 +28,7 @@ END
 
 # TorrServer's image: a shell is in it. Torrlite's: nothing else is.
 torrserver_images() {
-    need busybox busybox-static
+    need busybox=busybox-static
     cp "$(command -v busybox)" "$CONTEXT"
     docker_build "$NAME/torrserver" "$CONTEXT" <<'END'
 FROM scratch

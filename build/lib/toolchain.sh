@@ -46,7 +46,7 @@ use_linker() {
     llvm=$(say "$version" | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
     LD=ld.lld-$llvm
     if ! has "$LD" && ! can_apt && has ld.lld; then LD=ld.lld; fi
-    need "$LD" "lld-$llvm"
+    need "$LD=lld-$llvm"
 }
 
 # Sets MUSL_DIR to a folder with the platform's libc.a and crt1.o: rustup's,
