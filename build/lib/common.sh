@@ -15,7 +15,6 @@ fail() {
     exit 1
 }
 
-# Prints a command, then runs it.
 run() {
     printf '+ %s\n' "$*"
     "$@"
@@ -25,8 +24,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 
 # A directory that is removed when the command ends, after what at_exit was told.
 SCRATCH=$(mktemp -d)
-: >"$SCRATCH/at_exit"
-trap 'tac "$SCRATCH/at_exit" | sh >/dev/null 2>&1 || :; rm -rf "$SCRATCH"' EXIT
+trap '{ tac "$SCRATCH/at_exit" | sh; } >/dev/null 2>&1 || :; rm -rf "$SCRATCH"' EXIT
 trap 'exit 1' HUP INT PIPE TERM
 
 # at_exit COMMAND...: is run when the command ends, the last one first.

@@ -54,9 +54,7 @@ use_linker() {
 use_musl() {
     find_musl && return
     # Not every platform has one: s390x's is Debian's.
-    if has rustup && [ "$SYSROOT" = "$(rustc --print sysroot)" ] && run rustup target add "$TRIPLE"; then
-        find_musl && return
-    fi
+    has rustup && [ "$SYSROOT" = "$(rustc --print sysroot)" ] && run rustup target add "$TRIPLE" && find_musl && return
     { has apt-get && has dpkg-deb && fetch_musl && find_musl; } ||
         fail "no musl for $PLATFORM: rustup target add $TRIPLE, or Debian's package musl-dev:$DEBIAN"
 }
