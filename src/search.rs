@@ -1,56 +1,34 @@
 //! Finds a text in a stream that arrives in pieces.
 
-/// The Knuth-Morris-Pratt search: it remembers how much of the text the stream
-/// has just ended with, so nothing of the stream is kept, and no stream makes
-/// it look at a byte more than twice on average.
+/// A search that keeps the end of the stream: at most twice the length of the text.
 #[derive(Debug, Default)]
 pub struct Search<'a> {
     text: &'a [u8],
-    /// `fallback[n]`: how long the longest proper suffix of `text[..=n]` is
-    /// that is also a prefix of the text. An argument has 128 KiB at most.
-    fallback: Vec<u32>,
-    matched: usize,
+    end: Vec<u8>,
+    found: bool,
 }
 
 impl<'a> Search<'a> {
     /// A search for `text`; the empty text is found at once.
     pub fn new(text: &'a [u8]) -> Search<'a> {
-        let mut search = Search { text, fallback: Vec::with_capacity(text.len()), matched: 0 };
-        for (index, &byte) in text.iter().enumerate() {
-            // The text is run through the search for itself, one byte behind.
-            if index > 0 {
-                search.matched = search.step(byte);
-            }
-            search.fallback.push(search.matched as u32);
-        }
-        search.matched = 0;
-        search
+        Search { text, end: Vec::new(), found: text.is_empty() }
     }
 
     /// Takes the next byte of the stream.
     pub fn feed(&mut self, byte: u8) {
-        if !self.found() {
-            self.matched = self.step(byte);
+        if self.found {
+            return;
         }
+        if self.end.len() == 2 * self.text.len() {
+            self.end.drain(..=self.text.len());
+        }
+        self.end.push(byte);
+        self.found = self.end.ends_with(self.text);
     }
 
     /// Whether the text has come by.
     pub fn found(&self) -> bool {
-        self.matched == self.text.len()
-    }
-
-    /// How much of the text is matched once `byte` has come.
-    fn step(&self, byte: u8) -> usize {
-        let mut matched = self.matched;
-        loop {
-            if self.text[matched] == byte {
-                return matched + 1;
-            }
-            if matched == 0 {
-                return 0;
-            }
-            matched = self.fallback[matched - 1] as usize;
-        }
+        self.found
     }
 }
 
