@@ -61,8 +61,8 @@ enum Effect {
     Install,
 }
 
-/// The options with a value: letter, name, and the variable that stands in; NUL,
-/// which no argument has, and the empty text where there is none.
+/// What an option does, its letter, its name, and the variable that stands in for
+/// it; NUL, which no argument has, and the empty text where there is none.
 static OPTIONS: [(Effect, u8, &str, &str); 12] = [
     (Effect::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
     (Effect::Status, 0, "--status", "PROBE_STATUS"),

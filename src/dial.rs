@@ -13,6 +13,7 @@ use crate::verdict::{Phase, Unhealthy};
 /// Opens a connection to `endpoint` until `deadline`, to whatever address of it
 /// accepts first. IPv4 comes first, but for what a hosts file says: what listens on
 /// one family only mostly listens on that one.
+// A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 pub fn connect(endpoint: &Endpoint, deadline: &Deadline) -> Result<Connection, Unhealthy> {
     let mut addresses = Vec::new();

@@ -24,6 +24,7 @@ const SHOWN: usize = 256;
 /// Copies the running binary to `path`, or into it as `probe` if it is a folder.
 /// Whether that was done; `line` says so, or why not. It has the path as it was
 /// written, and so not what a variable holds.
+// A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 pub fn install(path: &Text, line: &mut Vec<u8>) -> bool {
     let mut shown = path.written.clone();

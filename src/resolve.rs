@@ -75,9 +75,9 @@ impl Question {
         !self.answered && self.failed & servers != servers
     }
 
-    /// Takes a message of the name server of this `bit`, if it is the first answer to this
-    /// question; a `failure` if it could not tell. What did not fit into a datagram is asked
-    /// for again over TCP (RFC 7766).
+    /// Takes a message of the name server of this `bit`, if it is an answer to this
+    /// question; `failure` becomes why, if it could not tell. What did not fit into a
+    /// datagram is asked for again over TCP (RFC 7766).
     fn take(
         &mut self,
         message: &[u8],
@@ -114,6 +114,7 @@ impl Question {
 fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
     let left = deadline.left().unwrap_or_default();
     let mut failure = Unhealthy::NoSuchName;
+    // A connected socket each: only these are told that nobody listens there.
     let mut servers = Vec::new();
     for server in conf.servers() {
         let address = socket::inet(*server);

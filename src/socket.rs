@@ -67,11 +67,10 @@ unsafe extern "C" {
     fn connect(socket: c_int, address: *const u8, length: u32) -> c_int;
 }
 
-/// Connects a socket of the type `kind` to an `address` as [`unix`] and [`inet`] make
-/// them. Where that takes longer than `timeout`, not zero, the error is
-/// `EINPROGRESS`, or `EAGAIN` for a Unix socket. To read, to write and to set
-/// timeouts are the same system calls for every kind of socket, so std's type for one of TCP
-/// serves them all.
+/// Connects a socket of the type `kind` to `address`. Where that takes longer than
+/// `timeout`, not zero, the error is `EINPROGRESS`, or `EAGAIN` for a Unix socket.
+/// To read, to write and to set timeouts are the same system calls for every kind of
+/// socket, so std's type for one of TCP serves them all.
 pub fn connect_timeout(kind: c_int, address: &Address, timeout: Duration) -> io::Result<TcpStream> {
     let [low, high, ..] = address.bytes;
     // SAFETY: socket(2) has no pointer. What it returns is open and ours alone,
