@@ -7,9 +7,9 @@
 use crate::config::{Config, Text};
 use crate::duration;
 use crate::expand::{self, Expanded, Lookup};
-use crate::print::{Print, push, push_number, push_quoted};
+use crate::print::{push, push_number, push_quoted};
 use crate::request::{is_field_line, is_token};
-use crate::status::{self, StatusSet};
+use crate::status;
 use crate::target::{self, Check, Endpoint, Target};
 use crate::text::words;
 
@@ -19,16 +19,10 @@ pub const VERSION: &str = concat!("probe ", env!("CARGO_PKG_VERSION"), "\n");
 /// `--help`'s text.
 pub const HELP: &str = include_str!("help.txt");
 
-/// Bad usage: the line that says where, the offending text unless it may be a
+/// The line that says what is bad usage: where, the offending text unless it may be a
 /// secret, and what is wrong with it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Error(Vec<u8>);
-
-impl Print for Error {
-    fn print(&self, out: &mut Vec<u8>) {
-        push(out, &self.0);
-    }
-}
+pub struct Error(pub Vec<u8>);
 
 #[inline(never)]
 fn error(place: &[u8], text: Option<&[u8]>, problem: &str) -> Box<Error> {
@@ -217,9 +211,8 @@ impl Reader<'_> {
         match sets {
             Effect::Timeout => *timeout = duration()?,
             Effect::Wait => *wait = Some(duration()?),
-            Effect::Status => {
-                options.status = StatusSet::parse(&value, written).ok_or_else(|| wants(status::WANT))?;
-            }
+            Effect::Status if status::accepts(&value, 0).is_none() => return Err(wants(status::WANT)),
+            Effect::Status => options.status = Some(Text { text: value, written: written.to_vec() }),
             Effect::Expect => options.expect = Some(Text { text: value, written: written.to_vec() }),
             Effect::Method if !is_token(&value) => {
                 return Err(wants("want a method such as GET, HEAD or POST"));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::status::StatusSet;
 use crate::target::{Endpoint, Target};
 
 /// All that was asked for, valid and complete.
@@ -34,8 +33,8 @@ impl Default for Config {
 /// What to ask, and what counts as healthy.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The accepted status-codes.
-    pub status: StatusSet,
+    /// The list of accepted status-codes, if one was given.
+    pub status: Option<Text>,
     /// The text that body or reply must contain.
     pub expect: Option<Text>,
     /// The request method, if one was asked for.

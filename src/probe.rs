@@ -9,6 +9,7 @@ use crate::print::{Print, push, push_escaped, push_number, push_quoted};
 use crate::request::{method, request};
 use crate::response::{self, BODY_MAX, Response};
 use crate::search::Search;
+use crate::status;
 use crate::target::{Check, Http, Target};
 use crate::tls;
 use crate::verdict::{Phase, Unhealthy};
@@ -69,6 +70,11 @@ impl Talk<'_> {
     fn ask(&mut self, http: &Http) -> Result<(), Unhealthy> {
         let options = self.options;
         let text = options.expect.as_ref().map_or(&b""[..], |expect| &expect.text);
+        let (accepted, written) = match &options.status {
+            Some(status) => (&status.text[..], &status.written[..]),
+            None => (status::DEFAULT, status::DEFAULT),
+        };
+        let is_accepted = |status| status::accepts(accepted, status) == Some(true);
         let mut response = Response::new(method(options) == b"HEAD", text);
         let mut malformed = Ok(());
         let received = self.exchange(&request(http, options), &mut |piece| {
@@ -78,13 +84,13 @@ impl Talk<'_> {
         });
         match response.status() {
             // An unwanted status says more than what then went wrong with its body.
-            Some((status, reason)) if received.is_ok() || !options.status.contains(status) => {
+            Some((status, reason)) if received.is_ok() || !is_accepted(status) => {
                 push_number(self.said, status.into());
                 push(self.said, if reason.is_empty() { "" } else { " " });
                 push_escaped(self.said, reason, SHOWN);
-                if !options.status.contains(status) {
+                if !is_accepted(status) {
                     push(self.said, ", want ");
-                    push_escaped(self.said, options.status.text(), SHOWN);
+                    push_escaped(self.said, written, SHOWN);
                 } else if let (false, Some(expect)) = (response.found(), &options.expect) {
                     push(self.said, ", want ");
                     push_quoted(self.said, &expect.written);

@@ -100,10 +100,12 @@ fn base64(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::expand::expand;
     use crate::target::{Check, parse};
 
     fn sent(target: &str, change: impl FnOnce(&mut Options)) -> String {
-        let Ok(Check::Http(http)) = parse(&target.as_bytes().into()).map(|target| target.check) else {
+        let expanded = expand(target.as_bytes(), &|_| None).expect(target);
+        let Ok(Check::Http(http)) = parse(&expanded).map(|target| target.check) else {
             panic!("{target}");
         };
         let mut options = Options::default();

@@ -2,54 +2,25 @@
 
 use crate::text::{cut, digits};
 
-/// What [`StatusSet::parse`] accepts, for error messages.
+/// What [`accepts`] reads, for error messages.
 pub const WANT: &str = "want statuses from 200 to 999, such as 200, 200,204, 200-299, 2xx or any";
+
+/// Every answer that is no error.
+pub const DEFAULT: &[u8] = b"200-399";
 
 /// The first status-code that ends an exchange: 1xx are interim answers, which
 /// another one follows (RFC 9110, 15.2).
 const STATUS_MIN: u64 = 200;
 
-/// The accepted status-codes, and how the user wrote them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusSet {
-    list: Vec<u8>,
-    text: Vec<u8>,
-}
-
-/// `200-399`: every answer that is no error.
-impl Default for StatusSet {
-    fn default() -> StatusSet {
-        StatusSet { list: b"200-399".to_vec(), text: b"200-399".to_vec() }
-    }
-}
-
-impl StatusSet {
-    /// Reads a list, separated by commas, of `200`, `200-299`, `2xx` and
-    /// `any`; `written` is how the user wrote it. Returns `None` for anything else.
-    pub fn parse(text: &[u8], written: &[u8]) -> Option<StatusSet> {
-        has(text, 0)?;
-        Some(StatusSet { list: text.to_vec(), text: written.to_vec() })
-    }
-
-    /// Whether an answer with this status-code is healthy.
-    pub fn contains(&self, status: u16) -> bool {
-        has(&self.list, status.into()) == Some(true)
-    }
-
-    /// The list as it was given.
-    pub fn text(&self) -> &[u8] {
-        &self.text
-    }
-}
-
-/// Whether the list has this status-code; `None` if it is no list.
-fn has(list: &[u8], status: u64) -> Option<bool> {
-    let mut has = false;
+/// Whether a list, separated by commas, of `200`, `200-299`, `2xx` and `any` has this
+/// status-code. Returns `None` if it is no such list.
+pub fn accepts(list: &[u8], status: u16) -> Option<bool> {
+    let mut accepts = false;
     for item in list.split(|&byte| byte == b',') {
         let (low, high) = range(item.trim_ascii())?;
-        has |= low <= status && status <= high;
+        accepts |= (low..=high).contains(&u64::from(status));
     }
-    Some(has)
+    Some(accepts)
 }
 
 /// One item of the list as an inclusive range.
@@ -89,10 +60,9 @@ mod tests {
             ("any", &[200, 404, 500, 999], &[]),
             ("200, 3xx,500-501", &[200, 300, 399, 500, 501], &[201, 400, 502]),
         ] {
-            let set = StatusSet::parse(list.as_bytes(), b"written").expect(list);
-            assert!(accepted.iter().all(|&status| set.contains(status)), "{list}");
-            assert!(!refused.iter().any(|&status| set.contains(status)), "{list}");
-            assert_eq!(set.text(), b"written");
+            let accepts = |&status| accepts(list.as_bytes(), status).expect(list);
+            assert!(accepted.iter().all(accepts), "{list}");
+            assert!(!refused.iter().any(accepts), "{list}");
         }
     }
 
@@ -130,7 +100,7 @@ mod tests {
             "all",
             "*",
         ] {
-            assert_eq!(StatusSet::parse(list.as_bytes(), b""), None, "{list}");
+            assert_eq!(accepts(list.as_bytes(), 200), None, "{list}");
         }
     }
 }

@@ -130,7 +130,12 @@ pub fn parse(target: &Expanded) -> Result<Target, Error> {
     if let Some((start, path)) = text.split_at_checked(5)
         && start.eq_ignore_ascii_case(b"unix:")
     {
-        let endpoint = Endpoint::Unix(unix_path(unix(path)?)?);
+        // Or after an empty authority; with anything in that, `unix://run/x` would lose "run".
+        let path = path.strip_prefix(b"//").unwrap_or(path);
+        if !path.starts_with(b"/") {
+            return Err(Error::Unix);
+        }
+        let endpoint = Endpoint::Unix(unix_path(path)?);
         return Ok(Target { shown: target.written.to_vec(), endpoint, check: Check::Stream });
     }
     let scheme = scheme(text);
@@ -155,13 +160,6 @@ fn scheme(text: &[u8]) -> &[u8] {
     let scheme_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
     let end = text.iter().position(|byte| !scheme_byte(byte)).unwrap_or(text.len());
     if text[end..].starts_with(b"://") { &text[..end + 3] } else { b"" }
-}
-
-/// The absolute path that follows `unix:`, or an empty authority before it;
-/// with anything in that, `unix://run/x` would lose "run".
-fn unix(rest: &[u8]) -> Result<&[u8], Error> {
-    let path = rest.strip_prefix(b"//").unwrap_or(rest);
-    if path.starts_with(b"/") { Ok(path) } else { Err(Error::Unix) }
 }
 
 /// A path that fits into a Unix socket address and has no control character.
@@ -306,8 +304,13 @@ mod tests {
     use super::*;
     use crate::expand;
 
+    /// A target without variables.
+    fn plain(text: &str) -> Result<Target, Error> {
+        parse(&expand::expand(text.as_bytes(), &|_| None).expect(text))
+    }
+
     fn http_parts(text: &str) -> (Endpoint, String, String, Option<String>) {
-        let target = parse(&text.as_bytes().into()).unwrap_or_else(|error| panic!("{text}: {error:?}"));
+        let target = plain(text).unwrap_or_else(|error| panic!("{text}: {error:?}"));
         let Check::Http(http) = target.check else { panic!("{text} is no http target") };
         let string = |bytes| String::from_utf8(bytes).expect("ASCII");
         (target.endpoint, string(http.host), string(http.request_target), http.user_info.map(string))
@@ -365,7 +368,7 @@ mod tests {
             ("http://u:100%@h/", "u:100%", "http://***@h/"),
             ("http://u:%zz@h/", "u:%zz", "http://***@h/"),
         ] {
-            let target = parse(&text.as_bytes().into()).expect(text);
+            let target = plain(text).expect(text);
             let Check::Http(http) = &target.check else { panic!("{text}") };
             let latin1: Vec<u8> = user_info.chars().map(|char| char as u8).collect();
             assert_eq!(http.user_info.as_deref(), Some(&latin1[..]), "{text}");
@@ -385,7 +388,7 @@ mod tests {
             ("unix:////x", Endpoint::Unix("//x".into())),
             (&long, Endpoint::Unix(long[5..].into())),
         ] {
-            let target = parse(&text.as_bytes().into()).expect(text);
+            let target = plain(text).expect(text);
             assert_eq!(target.endpoint, endpoint, "{text}");
             assert_eq!(target.check, Check::Stream);
             assert_eq!(target.printed(), text.as_bytes());
@@ -403,7 +406,7 @@ mod tests {
             ("tls://[::1]:22", ip("::1", 22), None),
             ("tls://127.0.0.1:8443", ip("127.0.0.1", 8443), None),
         ] {
-            let target = parse(&text.as_bytes().into()).expect(text);
+            let target = plain(text).expect(text);
             let server_name = server_name.map(|name| name.as_bytes().to_vec());
             assert_eq!((target.endpoint, target.check), (endpoint, Check::Tls(server_name)), "{text}");
             assert_eq!(target.shown, text.as_bytes());
@@ -477,7 +480,7 @@ mod tests {
             ("unix://", Error::Unix),
             (&long_path, Error::UnixTooLong),
         ] {
-            assert_eq!(parse(&text.as_bytes().into()), Err(error), "{text:?}");
+            assert_eq!(plain(text), Err(error), "{text:?}");
         }
     }
 

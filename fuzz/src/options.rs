@@ -86,7 +86,7 @@ pub fn check(data: &[u8]) {
     };
     let mut config = Config::default();
     match parse(&mut args.into_iter(), &lookup, &mut config) {
-        Err(error) => line(&error.printed(), b"probe: "),
+        Err(error) => line(&error.0, b"probe: "),
         Ok(Some(_)) => {}
         Ok(None) => match &config.install {
             Some(path) => assert!(!path.text.is_empty() && config.targets.is_empty()),
