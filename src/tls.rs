@@ -123,10 +123,8 @@ impl Print for Error {
 
 /// Appends a version's name. TLS 1.3 counts itself as 3.4 (RFC 8446, 4.1.2).
 pub fn push_version(out: &mut Vec<u8>, minor: u8) {
-    push(out, if minor == 0 { "SSLv3" } else { "TLS 1." });
-    if minor > 0 {
-        push_number(out, u64::from(minor - 1));
-    }
+    push(out, "TLS 1.");
+    push_number(out, u64::from(minor - 1));
 }
 
 /// What the `answer` says that has come so far: the second number of the
@@ -203,7 +201,7 @@ fn version(hello: &[u8]) -> Option<u8> {
         extensions = next;
     }
     match version {
-        [3, minor @ 0..=4] if extensions.is_empty() && after.is_empty() => Some(minor),
+        [3, minor @ 1..=4] if extensions.is_empty() && after.is_empty() => Some(minor),
         _ => None,
     }
 }
@@ -242,7 +240,7 @@ mod tests {
             (hello([3, 3], b"\0\x05\xff\x01\0\x01\0"), Ok(Some(3))),
             (hello([3, 2], b""), Err(Error::Version(2))),
             (hello([3, 1], b"\0\0"), Err(Error::Version(1))),
-            (hello([3, 0], b""), Err(Error::Version(0))),
+            (hello([3, 0], b""), Err(Error::Hello)),
         ] {
             for size in [1, 2, 5, 255] {
                 let stream = records(&hello, size);
@@ -302,7 +300,7 @@ mod tests {
         }
         assert_eq!(end(b"").printed(), b"connection closed without an answer");
         assert_eq!(end(b"\x16").printed(), b"connection closed within the ServerHello");
-        assert_eq!(Error::Version(0).printed(), b"SSLv3, want TLS 1.2 or 1.3");
+        assert_eq!(Error::Version(1).printed(), b"TLS 1.0, want TLS 1.2 or 1.3");
         assert_eq!(Error::Version(2).printed(), b"TLS 1.1, want TLS 1.2 or 1.3");
     }
 

@@ -100,7 +100,7 @@ fn unhealthy_with_what_came_instead() {
     unhealthy(serve(greets(*b"\x15\x03\x03\0\x02\x02\x28")), "receive: TLS alert 40");
     unhealthy(old(2), "TLS 1.1, want TLS 1.2 or 1.3");
     unhealthy(old(1), "TLS 1.0, want TLS 1.2 or 1.3");
-    unhealthy(old(0), "SSLv3, want TLS 1.2 or 1.3");
+    unhealthy(old(1), "TLS 1.0, want TLS 1.2 or 1.3");
     unhealthy(old(9), "receive: malformed ServerHello");
     unhealthy(
         serve(greets(*b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")),

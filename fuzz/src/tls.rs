@@ -147,7 +147,7 @@ impl Model {
         }
         (message.len() == 4 + length).then(|| match version(Bytes(&message[4..])) {
             Some([3, minor @ (3 | 4)]) => Ok(minor),
-            Some([3, minor @ (0..=2)]) => Err(Kind::Version(minor)),
+            Some([3, minor @ (1 | 2)]) => Err(Kind::Version(minor)),
             _ => Err(Kind::Hello),
         })
     }
