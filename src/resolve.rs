@@ -314,6 +314,29 @@ mod tests {
     }
 
     #[test]
+    fn the_first_candidate_wins_though_its_answer_comes_last() {
+        /// 10.0.0.1 in the first domain, and late; in the others another address.
+        fn late_in_domain_a(question: &[u8]) -> Option<Vec<u8>> {
+            let mut message = answers(question)?;
+            if &question[12..17] == b"\x01x\x01a\0" {
+                thread::sleep(Duration::from_millis(200));
+            } else if let Some(last) = message.last_mut() {
+                *last = 9;
+            }
+            Some(message)
+        }
+        // One knows the first domain, the other one the rest, so that no answer waits for another.
+        fn in_domain_a(question: &[u8]) -> Option<Vec<u8>> {
+            late_in_domain_a(question).filter(|_| &question[12..17] == b"\x01x\x01a\0")
+        }
+        fn elsewhere(question: &[u8]) -> Option<Vec<u8>> {
+            if &question[12..17] == b"\x01x\x01a\0" { None } else { late_in_domain_a(question) }
+        }
+        let conf = servers(&[(99, in_domain_a), (99, elsewhere)]);
+        assert_eq!(asked(&conf, LONG).expect("found"), FOUND);
+    }
+
+    #[test]
     fn a_silent_a_failing_and_a_refusing_name_server_do_not_hide_a_live_one() {
         let conf = servers(&[(9, silent), (9, fails), (9, refuses), (9, answers)]);
         assert_eq!(asked(&conf, LONG).expect("found"), FOUND);

@@ -89,3 +89,25 @@ pub fn connect_timeout(kind: c_int, address: &Address, timeout: Duration) -> io:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddrV6;
+
+    fn bytes(address: &Address) -> &[u8] {
+        &address.bytes[..address.length]
+    }
+
+    #[test]
+    fn addresses_as_the_kernel_has_them() {
+        let family = |number: u16| number.to_ne_bytes();
+        let v4 = [&family(2)[..], &[0x1f, 0x9a, 127, 0, 0, 1], &[0; 8]].concat();
+        assert_eq!(bytes(&inet("127.0.0.1:8090".parse().expect("an address"))), v4);
+        let ip = "fe80::1".parse().expect("an address");
+        let v6 = [&family(10)[..], &[0, 53, 0, 0, 0, 0, 0xfe, 0x80], &[0; 13], &[1], &2u32.to_ne_bytes()];
+        assert_eq!(bytes(&inet(SocketAddrV6::new(ip, 53, 0, 2).into())), v6.concat());
+        let path = [b'x'; UNIX_PATH_MAX];
+        assert_eq!(bytes(&unix(&path)), [&family(1)[..], &path, b"\0"].concat());
+    }
+}
