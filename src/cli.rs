@@ -119,7 +119,10 @@ pub fn parse(
         return Ok(None);
     }
     for (index, (effect, _, _, variable)) in OPTIONS.iter().enumerate() {
-        if let (false, Some(value)) = (given[index], reader.variable(variable)) {
+        if !given[index]
+            && !variable.is_empty()
+            && let Some(value) = reader.variable(variable)
+        {
             reader.set(*effect, variable, &value)?;
         }
     }
