@@ -9,9 +9,10 @@ use scratch_probe::target::{Check, Endpoint, Host, NAME_MAX, Target, UNIX_PATH_M
 
 use super::{assert_printable, strict};
 
-/// A target that has no variable which is set.
+/// A target without variables: what is shown of one that has some need not be a target again.
 fn plain(text: &[u8]) -> Option<Target> {
-    parse(&expand(text, &|_| None).ok()?).ok()
+    let has_variable = text.windows(2).any(|pair| pair == b"${");
+    parse(&expand(text, &|_| None).ok()?).ok().filter(|_| !has_variable)
 }
 
 pub fn check(data: &[u8]) {
