@@ -205,13 +205,13 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Effect what an option sets. `place`: its name, or the variable's.
-    fn set(&mut self, sets: Effect, place: &str, written: &[u8]) -> Result<(), Box<Error>> {
+    /// Sets what an option sets. `place`: its name, or the variable's.
+    fn set(&mut self, effect: Effect, place: &str, written: &[u8]) -> Result<(), Box<Error>> {
         let value = self.expanded(place, written)?.text;
         let wants = |want| error(place.as_bytes(), Some(written), want);
         let duration = || duration::parse(&value).ok_or_else(|| wants(duration::WANT));
         let Config { options, timeout, wait, install, .. } = self.config;
-        match sets {
+        match effect {
             Effect::Timeout => *timeout = duration()?,
             Effect::Wait => *wait = Some(duration()?),
             Effect::Status if status::accepts(&value, 0).is_none() => return Err(wants(status::WANT)),

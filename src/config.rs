@@ -1,13 +1,13 @@
-//! What a whole check is, however it was written.
+//! All that was asked for, however it was written.
 
 use std::time::Duration;
 
 use crate::target::{Endpoint, Target};
 
-/// All that was asked for, valid and complete.
+/// A whole check, valid and complete; or where to install.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Config {
-    /// What to check; at least one.
+    /// What to check; at least one, unless the probe is to be installed.
     pub targets: Vec<Target>,
     /// What to ask of each, and what counts as healthy.
     pub options: Options,

@@ -5,9 +5,9 @@
 //!           -> run: each target in turn -> Verdict -> report line -> exit code
 //! ```
 //!
-//! Every import runs down README's map of the files. `dial`, `unix` and `resolve`
-//! open sockets, `connection` reads and writes them, `install` and `file` know
-//! files; all other code is pure: bytes in, values out.
+//! Every import runs down README's map of the files. `socket` opens sockets,
+//! `connection` reads and writes them, `dial`, `resolve` and `probe` talk over
+//! these, `install` and `file` know files; all other code is pure: bytes in, values out.
 
 #![deny(unsafe_code)]
 

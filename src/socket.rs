@@ -3,7 +3,7 @@
 //! connect(2) on a Unix socket waits for a place in the listener's backlog. A
 //! send timeout bounds that wait (socket(7), `SO_SNDTIMEO`), but std has no Unix
 //! socket that is not connected yet, on which it could be set. TCP and UDP are
-//! connected in the same way: std's own takes 1 KB and three system calls more.
+//! connected in the same way: std's own takes 1 KB and two system calls more.
 
 #![allow(unsafe_code)]
 
