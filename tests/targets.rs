@@ -41,6 +41,7 @@ fn tcp_replies() {
         "unhealthy: {redis}: receive: timed out after 300ms, got \"+PONG\\x0d\\x0a\", want \"PANG\""
     ));
     let silent = format!("tcp://127.0.0.1:{}", serve(silent));
+    probe(&["--expect", "", &silent]).healthy(&format!("healthy: {silent}: connected in "));
     probe(&["-t", "300ms", "--expect", "PONG", &silent])
         .unhealthy(&format!("unhealthy: {silent}: receive: timed out after 300ms"));
     probe(&["-d", "PING\r\n", &redis]).healthy(&format!("healthy: {redis}: connected in "));

@@ -21,6 +21,7 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
     let header = "want 'Name: value' without control characters";
     let https = "https is not supported; tls://host:port checks that the server answers";
     let variable = "want ${NAME} or ${NAME:-default}, or $${ for a literal ${";
+    let scheme = "unknown scheme, want http://, tcp://, tls:// or unix:";
     let url_control = "has a control character or a space (write %20 in a URL)";
     /// Arguments, environment, and the line without its beginning and end.
     type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], String);
@@ -75,6 +76,8 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["8090"], &[], "target 1: a host of numbers wants four from 0 to 255, as in 127.0.0.1".into()),
         (&["http://u:hunter2@x:y/"], &[], "target 1: the port wants a number from 1 to 65535".into()),
         (&["http://x/\r\nX: y"], &[], format!("target 1: {url_control}")),
+        (&["tcp://127.0.0.1:1", "ftp://x"], &[], format!("target 2: {scheme}")),
+        (&[], &[("PROBE_TARGET", "x y ftp://u:S3cr3t@x")], format!("target 3: {scheme}")),
         (&["--", "--timeout"], &[], "target 1: the host wants letters".into()),
         (&["http://${NO_SUCH}/"], &[], "variable \"NO_SUCH\": not set, and no ${NAME:-default} given".into()),
         (
