@@ -53,9 +53,7 @@ pub enum Answer {
     Addresses(Vec<IpAddr>),
     /// The answer did not fit into the message (RFC 1035, 4.1.1, `TC`).
     Truncated,
-    /// It does not answer to us.
-    Refused,
-    /// It could not tell: SERVFAIL and the like.
+    /// It could not tell, SERVFAIL, or does not answer to us, REFUSED.
     Failure,
 }
 
@@ -64,26 +62,19 @@ pub enum Answer {
 pub fn answer(message: &[u8], question: &[u8]) -> Option<Answer> {
     const NO_ERROR: u8 = 0;
     const NO_SUCH_NAME: u8 = 3;
-    const REFUSED: u8 = 5;
     let (header, rest) = message.split_at_checked(HEADER)?;
     if header[..2] != question[..2] || header[2] & 0x80 == 0 {
         return None;
     }
-    let failure = match header[3] & 15 {
-        NO_ERROR | NO_SUCH_NAME => None,
-        REFUSED => Some(Answer::Refused),
-        _ => Some(Answer::Failure),
-    };
+    let is_failure = !matches!(header[3] & 15, NO_ERROR | NO_SUCH_NAME);
+    let (asked, mut records) = rest.split_at_checked(question.len() - HEADER).unwrap_or((b"", b""));
     // Who refuses may leave the question out, as unbound's access control does.
-    if failure.is_some() && header[4..6] == [0, 0] {
-        return failure;
-    }
-    let (asked, mut records) = rest.split_at_checked(question.len() - HEADER)?;
-    if !asked.eq_ignore_ascii_case(&question[HEADER..]) {
+    let is_bare = is_failure && header[4..6] == [0, 0];
+    if !is_bare && !asked.eq_ignore_ascii_case(&question[HEADER..]) {
         return None;
     }
-    if failure.is_some() {
-        return failure;
+    if is_failure {
+        return Some(Answer::Failure);
     }
     if header[2] & 2 != 0 {
         return Some(Answer::Truncated);
@@ -91,9 +82,9 @@ pub fn answer(message: &[u8], question: &[u8]) -> Option<Answer> {
     let mut addresses = Vec::new();
     for _ in 0..u16::from_be_bytes([header[6], header[7]]) {
         // A record that is cut short ends them; the whole ones before it count.
-        let Some((record, rest)) = record(records) else { break };
+        let Some((address, rest)) = record(records) else { break };
         records = rest;
-        if let Some(address) = record {
+        if let Some(address) = address {
             addresses.push(address);
         }
     }
@@ -104,20 +95,10 @@ pub fn answer(message: &[u8], question: &[u8]) -> Option<Answer> {
 fn record(records: &[u8]) -> Option<(Option<IpAddr>, &[u8])> {
     let mut rest = records;
     // The owner's name: labels, and a zero or a pointer at their end (RFC 1035, 4.1.4).
-    loop {
-        let (&length, after) = rest.split_first()?;
-        rest = match length {
-            0 => {
-                rest = after;
-                break;
-            }
-            0xc0.. => {
-                rest = after.get(1..)?;
-                break;
-            }
-            _ => after.get(usize::from(length)..)?,
-        };
+    while let [length @ 1..0xc0, after @ ..] = rest {
+        rest = after.get(usize::from(*length)..)?;
     }
+    rest = rest.get(if rest.starts_with(&[0]) { 1 } else { 2 }..)?;
     // Type, class, time to live, length of data.
     let (fixed, rest) = rest.split_at_checked(10)?;
     let (data, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([fixed[8], fixed[9]])))?;
@@ -276,14 +257,13 @@ mod tests {
         let answered = |code| answer(&message(&question, code, &[]), &question);
         assert_eq!(answered(0), Some(Answer::Addresses(vec![])));
         assert_eq!(answered(3), Some(Answer::Addresses(vec![])));
-        for code in [1, 2, 4] {
+        for code in [1, 2, 4, 5] {
             assert_eq!(answered(code), Some(Answer::Failure), "code {code}");
         }
-        assert_eq!(answered(5), Some(Answer::Refused));
         let mut bare = message(&question, 5, &[]);
         bare.truncate(HEADER);
         bare[4..6].fill(0);
-        assert_eq!(answer(&bare, &question), Some(Answer::Refused), "without the question");
+        assert_eq!(answer(&bare, &question), Some(Answer::Failure), "without the question");
         bare[3] = 0x80;
         assert_eq!(answer(&bare, &question), None, "an answer without the question");
         let mut truncated = message(&question, 0, &[(POINTER, A, &[10, 0, 0, 1])]);

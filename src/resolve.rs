@@ -10,10 +10,11 @@ use crate::deadline::Deadline;
 use crate::dns::{self, Answer, Conf};
 use crate::file;
 use crate::socket::{self, Address, DATAGRAM, STREAM};
+use crate::text::cut;
 use crate::verdict::{Phase, Unhealthy};
 
 /// What is kept of a line: stops a file without line ends.
-const LINE_MAX: usize = 4096;
+const LINE_MAX: usize = 64 * 1024;
 
 /// How long an answer is waited for before its question is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -41,30 +42,24 @@ pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealth
 /// image. The deadline stops a file without end.
 fn each_line(path: &str, deadline: &Deadline, take: &mut dyn FnMut(&[u8])) {
     let Ok(mut file) = file::open(path, false) else { return };
-    let mut line = Vec::new();
+    let mut text = Vec::new();
     let mut piece = [0; 1024];
     while let (Some(_), Ok(count @ 1..)) = (deadline.left(), file.read(&mut piece)) {
-        for &byte in &piece[..count] {
-            match byte {
-                b'\n' => {
-                    take(&line);
-                    line.clear();
-                }
-                _ if line.len() < LINE_MAX => line.push(byte),
-                _ => {}
-            }
+        text.extend_from_slice(&piece[..count]);
+        while let (line, Some(rest)) = cut(&text, b'\n') {
+            take(line);
+            text = rest.to_vec();
         }
+        text.truncate(LINE_MAX);
     }
-    take(&line);
+    take(&text);
 }
 
 /// One question, and what was answered.
 struct Question {
     message: Vec<u8>,
-    /// Whether a name server could tell. Then these are the addresses; none
-    /// where there is no such name.
-    answered: bool,
-    addresses: Vec<IpAddr>,
+    /// What a name server could tell; no address where there is no such name.
+    addresses: Option<Vec<IpAddr>>,
     /// The name servers that could not tell, a bit each.
     failed: u32,
 }
@@ -72,7 +67,7 @@ struct Question {
 impl Question {
     /// Whether one of these name servers may still answer.
     fn is_open(&self, servers: u32) -> bool {
-        !self.answered && self.failed & servers != servers
+        self.addresses.is_none() && self.failed & servers != servers
     }
 
     /// Takes a message of the name server of this `bit`, if it is an answer to this
@@ -86,24 +81,16 @@ impl Question {
         until: &Deadline,
         failure: &mut Unhealthy,
     ) {
-        let answer = dns::answer(message, &self.message);
-        if !self.is_open(bit) || answer.is_none() {
-            return;
-        }
-        let answer = match answer {
-            Some(Answer::Truncated) => ask_over_tcp(server, &self.message, until),
-            answer => answer,
+        let answer = match dns::answer(message, &self.message) {
+            Some(Answer::Truncated) if self.is_open(bit) => ask_over_tcp(server, &self.message, until),
+            Some(answer) if self.is_open(bit) => Some(answer),
+            _ => return,
         };
-        if let Some(Answer::Addresses(addresses)) = answer {
-            self.answered = true;
-            self.addresses = addresses;
-            return;
+        match answer {
+            Some(Answer::Addresses(addresses)) => self.addresses = Some(addresses),
+            _ => *failure = Unhealthy::NameServerCannotTell,
         }
         self.failed |= bit;
-        *failure = match answer {
-            Some(Answer::Refused) => Unhealthy::NameServerRefuses,
-            _ => Unhealthy::NameServerFails,
-        };
     }
 }
 
@@ -128,7 +115,7 @@ fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>,
     // identifier need not be a secret (RFC 5452, 9).
     let mut questions = Vec::new();
     conf.questions(name, left.subsec_nanos() as u16, &mut |message| {
-        questions.push(Question { message, answered: false, addresses: Vec::new(), failed: 0 });
+        questions.push(Question { message, addresses: None, failed: 0 });
     });
     let patience = Deadline::after(left / 2);
     let mut again = Deadline::after(Duration::ZERO);
@@ -183,7 +170,7 @@ fn found(questions: &[Question], servers: u32) -> Option<Vec<IpAddr>> {
             if question.is_open(servers) {
                 return None;
             }
-            addresses.extend_from_slice(&question.addresses);
+            addresses.extend_from_slice(question.addresses.as_deref().unwrap_or_default());
         }
         if !addresses.is_empty() {
             return Some(addresses);
@@ -388,7 +375,7 @@ mod tests {
         fn fails_in_a(question: &[u8]) -> Option<Vec<u8>> {
             if &question[12..17] == b"\x01x\x01a\0" { fails(question) } else { nothing(question) }
         }
-        assert_eq!(failure(&servers(&[(9, fails_in_a)]), LONG), Unhealthy::NameServerFails);
+        assert_eq!(failure(&servers(&[(9, fails_in_a)]), LONG), Unhealthy::NameServerCannotTell);
     }
 
     #[test]
@@ -440,8 +427,8 @@ mod tests {
         let nobody_there = conf("127.0.0.99:53");
         let of_no_zone = conf("[fe80::1]:53");
         for (conf, why) in [
-            (servers(&[(9, fails)]), Unhealthy::NameServerFails),
-            (servers(&[(9, refuses)]), Unhealthy::NameServerRefuses),
+            (servers(&[(9, fails)]), Unhealthy::NameServerCannotTell),
+            (servers(&[(9, refuses)]), Unhealthy::NameServerCannotTell),
             (servers(&[(9, nothing)]), Unhealthy::NoSuchName),
             (nobody_there, Unhealthy::Failed(Phase::Resolve, ECONNREFUSED)),
             (of_no_zone, Unhealthy::Failed(Phase::Resolve, EINVAL)),

@@ -44,10 +44,8 @@ pub enum Unhealthy {
     Failed(Phase, i32),
     /// The name does not exist, or has no address.
     NoSuchName,
-    /// The name servers do not answer to us.
-    NameServerRefuses,
-    /// The name servers answer, but cannot tell.
-    NameServerFails,
+    /// The name servers answer, but cannot or will not tell.
+    NameServerCannotTell,
     /// The answer is not the wanted one.
     Answer,
 }
@@ -84,8 +82,7 @@ impl Print for Verdict<'_> {
                 errno::push_words(out, number);
             }
             Err(Unhealthy::NoSuchName) => push(out, "resolve: no such name"),
-            Err(Unhealthy::NameServerRefuses) => push(out, "resolve: the name server refuses"),
-            Err(Unhealthy::NameServerFails) => push(out, "resolve: the name server cannot tell"),
+            Err(Unhealthy::NameServerCannotTell) => push(out, "resolve: the name server cannot tell"),
         }
         push(out, &self.said);
         if let Ok(elapsed) = self.outcome {

@@ -164,8 +164,7 @@ SLOW, SLOWER, DOMAINS, BARE_REFUSED, BARE_SERVFAIL, ONCE_SERVFAIL = [f"127.0.0.{
 NOBODY = "127.0.0.99"
 
 NONE = "resolve: no such name"
-REFUSES_SAID = "resolve: the name server refuses"
-FAILS_SAID = "resolve: the name server cannot tell"
+CANNOT_TELL_SAID = "resolve: the name server cannot tell"
 UNREACHABLE = "resolve: connection refused"
 
 # Where the probe differs from a C library, and why that is right.
@@ -219,10 +218,10 @@ def of_real_servers():
 # seconds at most on a machine that does nothing else, why others differ.
 CASES = [
     *of_real_servers(),
-    ("unbound: access refused, no question in it", conf(REFUSES), "live.test", REFUSES_SAID, 0.3, {}),
+    ("unbound: access refused, no question in it", conf(REFUSES), "live.test", CANNOT_TELL_SAID, 0.3, {}),
     ("unbound: access refused, then bind", conf(REFUSES, BIND), "live.test", "127.0.0.2", 0.3, {}),
-    ("bind: REFUSED", conf(BIND), "x.refused.test", REFUSES_SAID, 0.3, {}),
-    ("bind: SERVFAIL", conf(BIND), "x.broken.test", FAILS_SAID, 0.3, {}),
+    ("bind: REFUSED", conf(BIND), "x.refused.test", CANNOT_TELL_SAID, 0.3, {}),
+    ("bind: SERVFAIL", conf(BIND), "x.broken.test", CANNOT_TELL_SAID, 0.3, {}),
     ("bind: SERVFAIL in a search domain", conf(BIND, rest="search broken.test corp.test\n"), "app", "127.0.0.4", 0.3, {"musl": MUSL_FAIL}),
     ("bind: REFUSED in a search domain", conf(BIND, rest="search refused.test corp.test\n"), "app", "127.0.0.4", 0.3, {"glibc": REST, "musl": MUSL_FAIL}),
     ("a dead first server, then bind", conf(SILENT, BIND), "live.test", "127.0.0.2", 0.5, {}),
@@ -238,10 +237,10 @@ CASES = [
     ("silence", conf(SILENT), "live.test", "resolve: timed out after 5s", 5.2, {}),
     ("silence of three", conf(SILENT, SILENT, SILENT), "live.test", "resolve: timed out after 5s", 5.2, {}),
     ("silence and search", conf(SILENT, rest="search a b c d e f\n"), "y", "resolve: timed out after 5s", 5.2, {}),
-    ("SERVFAIL", conf(SERVFAIL), "live.test", FAILS_SAID, 0.3, {}),
-    ("SERVFAIL, no question in it", conf(BARE_SERVFAIL), "live.test", FAILS_SAID, 0.3, {}),
-    ("REFUSED", conf(REFUSED), "live.test", REFUSES_SAID, 0.3, {}),
-    ("REFUSED, no question in it", conf(BARE_REFUSED), "live.test", REFUSES_SAID, 0.3, {}),
+    ("SERVFAIL", conf(SERVFAIL), "live.test", CANNOT_TELL_SAID, 0.3, {}),
+    ("SERVFAIL, no question in it", conf(BARE_SERVFAIL), "live.test", CANNOT_TELL_SAID, 0.3, {}),
+    ("REFUSED", conf(REFUSED), "live.test", CANNOT_TELL_SAID, 0.3, {}),
+    ("REFUSED, no question in it", conf(BARE_REFUSED), "live.test", CANNOT_TELL_SAID, 0.3, {}),
     ("REFUSED, no question in it, then another", conf(BARE_REFUSED, KNOWS), "live.test", "127.0.0.2", 0.3, {}),
     ("SERVFAIL in one domain", conf(DOMAINS, rest="search servfail.test corp.test\n"), "app", "127.0.0.4", 0.3, {"musl": MUSL_FAIL}),
     ("REFUSED in one domain", conf(DOMAINS, rest="search refused.test corp.test\n"), "app", "127.0.0.4", 0.3, {"glibc": REST, "musl": MUSL_FAIL}),
@@ -261,7 +260,7 @@ CASES = [
     ("answers of other exchanges", conf(LIES), "live.test", "127.0.0.2", 0.3, LAME),
     ("no answer for IPv6", conf(ONLY_A), "live.test", "127.0.0.2", 3.0, {"musl": ONE_KIND}),
     ("SERVFAIL for IPv6", conf(NO_SIX), "live.test", "127.0.0.2", 0.5, {"musl": ONE_KIND}),
-    ("truncated, and no TCP", conf(TRUNCATED), "live.test", FAILS_SAID, 0.3, {"musl": WHOLE}),
+    ("truncated, and no TCP", conf(TRUNCATED), "live.test", CANNOT_TELL_SAID, 0.3, {"musl": WHOLE}),
     ("a dead and a live address", conf(KNOWS), "second.test", "127.0.0.2", 3.0, {}),
     ("three dead and a live address", conf(KNOWS), "fourth.test", "127.0.0.2", 4.5, {}),
     ("no route, refused, live", conf(KNOWS), "mixed.test", "127.0.0.4", 0.3, {}),
@@ -509,7 +508,7 @@ CHECKS = [
     ("a deadline of 1 s, no answer for IPv6", says, ["-t1s", "http://live.test:8080/"], " 200 ", conf(ONLY_A), 0.8),
     ("a dead address, tcp", says, ["-t400ms", "tcp://hangs.test:8080"], "connect: timed out after 400ms"),
     ("a name that comes later", says, ["-w5s", "http://live.test:8080/"], " 200 ", conf(LATER), 4.0),
-    ("SERVFAIL at first (glibc asks twice at once, the probe leaves that to --wait)", says, ["http://live.test:8080/"], FAILS_SAID, conf(ONCE_SERVFAIL)),
+    ("SERVFAIL at first (glibc asks twice at once, the probe leaves that to --wait)", says, ["http://live.test:8080/"], CANNOT_TELL_SAID, conf(ONCE_SERVFAIL)),
     ("localhost needs no name server", says, ["http://localhost:8080/"], " 200 ", conf(SILENT)),
     ("SIGTERM while it resolves", ended_by, signal.SIGTERM),
     ("SIGINT while it resolves", ended_by, signal.SIGINT),
