@@ -200,7 +200,7 @@ impl Reader<'_> {
         targets.push(target::parse(&expanded).map_err(|problem| {
             let mut place = b"target ".to_vec();
             push_number(&mut place, targets.len() as u64 + 1);
-            error(&place, None, problem.text())
+            error(&place, None, problem.0)
         })?);
         Ok(())
     }
@@ -228,7 +228,7 @@ impl Reader<'_> {
             Effect::Header => options.headers.push(value),
             Effect::Data => options.data = Some(value),
             Effect::UnixSocket => {
-                let path = target::unix_path(&value).map_err(|problem| wants(problem.text()))?;
+                let path = target::unix_path(&value).map_err(|problem| wants(problem.0))?;
                 options.unix_socket = Some(Endpoint::Unix(path));
             }
             Effect::Help | Effect::Version | Effect::Quiet => {}

@@ -72,46 +72,20 @@ pub const UNIX_PATH_MAX: usize = 107;
 /// The longest host name (RFC 1035, 2.3.4, less the wire format's overhead).
 pub const NAME_MAX: usize = 253;
 
-/// Why a text is no target. None of these holds a part of the text: it could
-/// be a part of a password.
+/// What is wrong with a target, and what is accepted. It holds no part of the text, which
+/// could be a part of a password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// A control character or a space.
-    Control,
-    /// `https://`.
-    Https,
-    /// A scheme that is not http, tcp, tls or unix.
-    Scheme,
-    /// No host, or characters that no host name has.
-    Host,
-    /// Digits and dots that are no dotted quad.
-    Number,
-    /// Brackets without an IPv6 address in them.
-    Ipv6,
-    /// Not a number from 1 to 65535.
-    Port,
-    /// `unix:` without an absolute path.
-    Unix,
-    /// A Unix path of more than [`UNIX_PATH_MAX`] bytes.
-    UnixTooLong,
-}
+pub struct Error(pub &'static str);
 
-impl Error {
-    /// What is wrong, and what is accepted.
-    pub fn text(self) -> &'static str {
-        match self {
-            Error::Control => "has a control character or a space (write %20 in a URL)",
-            Error::Https => "https is not supported; tls://host:port checks that the server answers",
-            Error::Scheme => "unknown scheme, want http://, tcp://, tls:// or unix:",
-            Error::Host => "the host wants letters, digits, - . _",
-            Error::Number => "a host of numbers wants four from 0 to 255, as in 127.0.0.1",
-            Error::Ipv6 => "brackets want an IPv6 address, as in [::1]",
-            Error::Port => "the port wants a number from 1 to 65535",
-            Error::Unix => "want an absolute path, as in unix:/run/app.sock",
-            Error::UnixTooLong => "the path has more than the 107 bytes of a Unix socket address",
-        }
-    }
-}
+const CONTROL: Error = Error("has a control character or a space (write %20 in a URL)");
+const HTTPS: Error = Error("https is not supported; tls://host:port checks that the server answers");
+const SCHEME: Error = Error("unknown scheme, want http://, tcp://, tls:// or unix:");
+const HOST: Error = Error("the host wants letters, digits, - . _");
+const NUMBER: Error = Error("a host of numbers wants four from 0 to 255, as in 127.0.0.1");
+const IPV6: Error = Error("brackets want an IPv6 address, as in [::1]");
+const PORT: Error = Error("the port wants a number from 1 to 65535");
+const UNIX: Error = Error("want an absolute path, as in unix:/run/app.sock");
+const UNIX_TOO_LONG: Error = Error("the path has more than the 107 bytes of a Unix socket address");
 
 impl Print for Target {
     fn print(&self, out: &mut Vec<u8>) {
@@ -125,7 +99,7 @@ impl Print for Target {
 pub fn parse(target: &Expanded) -> Result<Target, Error> {
     let text = &target.text[..];
     if text.iter().any(u8::is_ascii_control) {
-        return Err(Error::Control);
+        return Err(CONTROL);
     }
     if let Some((start, path)) = text.split_at_checked(5)
         && start.eq_ignore_ascii_case(b"unix:")
@@ -133,7 +107,7 @@ pub fn parse(target: &Expanded) -> Result<Target, Error> {
         // Or after an empty authority; with anything in that, `unix://run/x` would lose "run".
         let path = path.strip_prefix(b"//").unwrap_or(path);
         if !path.starts_with(b"/") {
-            return Err(Error::Unix);
+            return Err(UNIX);
         }
         let endpoint = Endpoint::Unix(unix_path(path)?);
         return Ok(Target { shown: target.written.to_vec(), endpoint, check: Check::Stream });
@@ -146,12 +120,12 @@ pub fn parse(target: &Expanded) -> Result<Target, Error> {
     }
     if is(b"tcp://") || is(b"tls://") {
         let (host, port) = host_and_port(rest)?;
-        let endpoint = Endpoint::Tcp(parse_host(host)?, port.ok_or(Error::Port)?);
+        let endpoint = Endpoint::Tcp(parse_host(host)?, port.ok_or(PORT)?);
         let is_name = !host.starts_with(b"[") && ip(host).is_none();
         let check = if is(b"tcp://") { Check::Stream } else { Check::Tls(is_name.then(|| host.to_vec())) };
         return Ok(Target { shown: text.to_vec(), endpoint, check });
     }
-    Err(if is(b"https://") { Error::Https } else { Error::Scheme })
+    Err(if is(b"https://") { HTTPS } else { SCHEME })
 }
 
 /// `scheme "://"` at the start (RFC 3986, 3.1); nothing of `host/?u=http://x`. Schemes are
@@ -165,9 +139,9 @@ fn scheme(text: &[u8]) -> &[u8] {
 /// A path that fits into a Unix socket address and has no control character.
 pub fn unix_path(path: &[u8]) -> Result<Vec<u8>, Error> {
     match path {
-        [] => Err(Error::Unix),
-        path if path.len() > UNIX_PATH_MAX => Err(Error::UnixTooLong),
-        path if path.iter().any(u8::is_ascii_control) => Err(Error::Control),
+        [] => Err(UNIX),
+        path if path.len() > UNIX_PATH_MAX => Err(UNIX_TOO_LONG),
+        path if path.iter().any(u8::is_ascii_control) => Err(CONTROL),
         path => Ok(path.to_vec()),
     }
 }
@@ -180,15 +154,12 @@ fn http(target: &Expanded, start: usize) -> Result<Target, Error> {
     let path_at = end.map_or(text.len(), |end| host_at + end);
     let (host_port, path) = (&text[host_at..path_at], &text[path_at..]);
     if text[host_at..].contains(&b' ') {
-        return Err(Error::Control);
+        return Err(CONTROL);
     }
     let (host, port) = host_and_port(host_port)?;
     let port = port.unwrap_or(80);
     let endpoint = Endpoint::Tcp(parse_host(host)?, port);
-    let user_info = match host_at > start {
-        true => Some(user_info(target, start, host_at - 1)?),
-        false => None,
-    };
+    let user_info = (host_at > start).then(|| user_info(target, start, host_at - 1)).transpose()?;
     let mut host = host.to_vec();
     if port != 80 {
         push(&mut host, ":");
@@ -207,28 +178,22 @@ fn http(target: &Expanded, start: usize) -> Result<Target, Error> {
 /// "@", as in curl, so that a password may hold one. What a variable holds ends
 /// nothing where the "@" is written: a password may have any character.
 fn host_start(target: &Expanded, start: usize) -> usize {
-    for written_only in [true, false] {
-        let mut host_at = None;
-        for (index, byte) in target.text.iter().enumerate().skip(start) {
-            match byte {
-                _ if written_only && !target.is_written(index) => {}
-                b'/' | b'?' | b'#' => break,
-                b'@' => host_at = Some(index + 1),
-                _ => {}
-            }
-        }
-        if let Some(host_at) = host_at {
-            return host_at;
-        }
-    }
-    start
+    let end = target.text.len();
+    let find = |only_written: bool| {
+        let is = |index: &usize, bytes: &[u8]| {
+            bytes.contains(&target.text[*index]) && (!only_written || target.is_written(*index))
+        };
+        let end = (start..end).find(|index| is(index, b"/?#")).unwrap_or(end);
+        (start..end).rfind(|index| is(index, b"@"))
+    };
+    find(true).or_else(|| find(false)).map_or(start, |at| at + 1)
 }
 
 /// Splits `host[:port]`; a host in brackets keeps them. The port is checked,
 /// the host is not.
 fn host_and_port(text: &[u8]) -> Result<(&[u8], Option<u16>), Error> {
     let end = match text {
-        [b'[', ..] => text.iter().position(|&byte| byte == b']').ok_or(Error::Ipv6)? + 1,
+        [b'[', ..] => text.iter().position(|&byte| byte == b']').ok_or(IPV6)? + 1,
         _ => text.iter().position(|&byte| byte == b':').unwrap_or(text.len()),
     };
     let (host, port) = text.split_at(end);
@@ -236,9 +201,9 @@ fn host_and_port(text: &[u8]) -> Result<(&[u8], Option<u16>), Error> {
         [] => Ok((host, None)),
         [b':', port @ ..] => match digits(port) {
             Some(number @ 1..=65535) => Ok((host, Some(number as u16))),
-            _ => Err(Error::Port),
+            _ => Err(PORT),
         },
-        _ => Err(Error::Ipv6),
+        _ => Err(IPV6),
     }
 }
 
@@ -246,17 +211,17 @@ fn parse_host(text: &[u8]) -> Result<Host, Error> {
     if let [b'[', address @ ..] = text {
         return match ip(address.strip_suffix(b"]").unwrap_or(address)) {
             Some(address @ IpAddr::V6(_)) => Ok(literal(address)),
-            _ => Err(Error::Ipv6),
+            _ => Err(IPV6),
         };
     }
     let name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
     // A leading "-" is a misplaced option.
     if text.is_empty() || text.len() > NAME_MAX || text.starts_with(b"-") || !text.iter().all(name_byte) {
-        return Err(Error::Host);
+        return Err(HOST);
     }
     if text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
         // "8090" and "127.1" are addresses to inet_aton(3), and typing errors to people.
-        return ip(text).map(literal).ok_or(Error::Number);
+        return ip(text).map(literal).ok_or(NUMBER);
     }
     let name = text.strip_suffix(b".").unwrap_or(text);
     match name.rsplit(|&byte| byte == b'.').next() {
@@ -287,7 +252,7 @@ fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, Err
             index += 2;
         }
         if byte.is_ascii_control() {
-            return Err(Error::Control);
+            return Err(CONTROL);
         }
         out.push(byte);
         index += 1;
@@ -372,7 +337,7 @@ mod tests {
             let Check::Http(http) = &target.check else { panic!("{text}") };
             let latin1: Vec<u8> = user_info.chars().map(|char| char as u8).collect();
             assert_eq!(http.user_info.as_deref(), Some(&latin1[..]), "{text}");
-            assert_eq!(target.printed(), printed.as_bytes());
+            assert_eq!(target.shown, printed.as_bytes());
         }
     }
 
@@ -391,7 +356,7 @@ mod tests {
             let target = plain(text).expect(text);
             assert_eq!(target.endpoint, endpoint, "{text}");
             assert_eq!(target.check, Check::Stream);
-            assert_eq!(target.printed(), text.as_bytes());
+            assert_eq!(target.shown, text.as_bytes());
         }
     }
 
@@ -418,67 +383,67 @@ mod tests {
         let long_name = "x".repeat(NAME_MAX + 1);
         let long_path = format!("unix:/{}", "x".repeat(UNIX_PATH_MAX));
         for (text, error) in [
-            ("", Error::Host),
-            ("http://x/\r\nX: y", Error::Control),
-            ("http://x/\0", Error::Control),
-            ("http://x/\t", Error::Control),
-            ("http://x/\x7f", Error::Control),
-            ("http://x/a b", Error::Control),
-            ("http://u:%0a@x/", Error::Control),
-            ("unix:/a\nb", Error::Control),
-            ("https://x/", Error::Https),
-            ("HTTPS://x", Error::Https),
-            ("ftp://x/", Error::Scheme),
-            ("udp://x:53", Error::Scheme),
-            ("http+unix://x", Error::Scheme),
-            ("http://", Error::Host),
-            ("http:///x", Error::Host),
-            ("://x", Error::Scheme),
-            ("/echo", Error::Host),
-            (":8090", Error::Host),
-            ("-", Error::Host),
-            ("--timeout", Error::Host),
-            ("http://a,b/", Error::Host),
-            ("http://a%41/", Error::Host),
-            ("http://b\u{fc}cher/", Error::Host),
-            (&long_name, Error::Host),
-            ("8090", Error::Number),
-            ("http://8090/", Error::Number),
-            ("127.1:80", Error::Number),
-            ("1.2.3.4.5", Error::Number),
-            ("256.0.0.1", Error::Number),
-            ("127.0.0.1.", Error::Number),
-            ("010.0.0.1", Error::Number),
-            (".", Error::Number),
-            ("http://[::1", Error::Ipv6),
-            ("http://[]/", Error::Ipv6),
-            ("http://[1.2.3.4]/", Error::Ipv6),
-            ("http://[fe80::1%25eth0]/", Error::Ipv6),
-            ("http://[::1]x/", Error::Ipv6),
-            ("http://[::1]x:80/", Error::Ipv6),
-            ("http://::1/", Error::Port),
-            ("http://x:/", Error::Port),
-            ("http://x:0/", Error::Port),
-            ("http://x:65536/", Error::Port),
-            ("http://x:99999999999999999999/", Error::Port),
-            ("http://x:80a/", Error::Port),
-            ("http://x:+80/", Error::Port),
-            ("http://x:-1/", Error::Port),
-            ("x:y:80", Error::Port),
-            ("tcp://x", Error::Port),
-            ("tcp://x:", Error::Port),
-            ("tcp://x:1/", Error::Port),
-            ("tcp://u@x:1", Error::Host),
-            ("tcp://:1", Error::Host),
-            ("tls://x", Error::Port),
-            ("tls://x:1/", Error::Port),
-            ("tls://u@x:1", Error::Host),
-            ("tls://x y:1", Error::Host),
-            ("unix:", Error::Unix),
-            ("unix:x", Error::Unix),
-            ("unix://x/y", Error::Unix),
-            ("unix://", Error::Unix),
-            (&long_path, Error::UnixTooLong),
+            ("", HOST),
+            ("http://x/\r\nX: y", CONTROL),
+            ("http://x/\0", CONTROL),
+            ("http://x/\t", CONTROL),
+            ("http://x/\x7f", CONTROL),
+            ("http://x/a b", CONTROL),
+            ("http://u:%0a@x/", CONTROL),
+            ("unix:/a\nb", CONTROL),
+            ("https://x/", HTTPS),
+            ("HTTPS://x", HTTPS),
+            ("ftp://x/", SCHEME),
+            ("udp://x:53", SCHEME),
+            ("http+unix://x", SCHEME),
+            ("http://", HOST),
+            ("http:///x", HOST),
+            ("://x", SCHEME),
+            ("/echo", HOST),
+            (":8090", HOST),
+            ("-", HOST),
+            ("--timeout", HOST),
+            ("http://a,b/", HOST),
+            ("http://a%41/", HOST),
+            ("http://b\u{fc}cher/", HOST),
+            (&long_name, HOST),
+            ("8090", NUMBER),
+            ("http://8090/", NUMBER),
+            ("127.1:80", NUMBER),
+            ("1.2.3.4.5", NUMBER),
+            ("256.0.0.1", NUMBER),
+            ("127.0.0.1.", NUMBER),
+            ("010.0.0.1", NUMBER),
+            (".", NUMBER),
+            ("http://[::1", IPV6),
+            ("http://[]/", IPV6),
+            ("http://[1.2.3.4]/", IPV6),
+            ("http://[fe80::1%25eth0]/", IPV6),
+            ("http://[::1]x/", IPV6),
+            ("http://[::1]x:80/", IPV6),
+            ("http://::1/", PORT),
+            ("http://x:/", PORT),
+            ("http://x:0/", PORT),
+            ("http://x:65536/", PORT),
+            ("http://x:99999999999999999999/", PORT),
+            ("http://x:80a/", PORT),
+            ("http://x:+80/", PORT),
+            ("http://x:-1/", PORT),
+            ("x:y:80", PORT),
+            ("tcp://x", PORT),
+            ("tcp://x:", PORT),
+            ("tcp://x:1/", PORT),
+            ("tcp://u@x:1", HOST),
+            ("tcp://:1", HOST),
+            ("tls://x", PORT),
+            ("tls://x:1/", PORT),
+            ("tls://u@x:1", HOST),
+            ("tls://x y:1", HOST),
+            ("unix:", UNIX),
+            ("unix:x", UNIX),
+            ("unix://x/y", UNIX),
+            ("unix://", UNIX),
+            (&long_path, UNIX_TOO_LONG),
         ] {
             assert_eq!(plain(text), Err(error), "{text:?}");
         }
