@@ -112,11 +112,11 @@ pub fn parse(
         }
     }
     if reader.config.install.is_some() {
-        // Variables are set for the checks of the same container.
-        if !reader.config.targets.is_empty() || given.iter().filter(|given| **given).count() > 1 {
-            return Err(error(b"--install", None, "takes no target, and no other option"));
-        }
-        return Ok(None);
+        // PROBE_TARGET is set for the checks of the same container.
+        return match reader.config.targets.is_empty() {
+            true => Ok(None),
+            false => Err(error(b"--install", None, "takes no target")),
+        };
     }
     for (index, (effect, _, _, variable)) in OPTIONS.iter().enumerate() {
         if !given[index]
@@ -232,7 +232,9 @@ impl Reader<'_> {
                 options.unix_socket = Some(Endpoint::Unix(path));
             }
             Effect::Help | Effect::Version | Effect::Quiet => {}
-            Effect::Install if value.is_empty() => return Err(wants("want a path")),
+            Effect::Install if value.is_empty() || value.ends_with(b"/") => {
+                return Err(wants("want the path of a file"));
+            }
             Effect::Install => *install = Some(Text { text: value, written: written.to_vec() }),
         }
         Ok(())

@@ -6,16 +6,12 @@
 
 use crate::print::{push, push_number};
 
-/// Nothing is there of that name.
-pub const ENOENT: i32 = 2;
 /// A signal came in between.
 pub const EINTR: i32 = 4;
 /// It would take longer than the socket's timeout.
 pub const EAGAIN: i32 = 11;
 /// Something is there of that name.
 pub const EEXIST: i32 = 17;
-/// A part of the path is no folder.
-pub const ENOTDIR: i32 = 20;
 /// A name that is too long.
 pub const ENAMETOOLONG: i32 = 36;
 /// The host lacks IPv6.
@@ -32,10 +28,10 @@ pub const EINPROGRESS: i32 = 115;
 /// Appends what strerror(3) says of an error, in lower case and shorter.
 pub fn push_words(out: &mut Vec<u8>, number: i32) {
     let words = match number {
-        ENOENT => "no such file",
+        2 => "no such file",
         12 => "out of memory",
         13 => "permission denied",
-        ENOTDIR => "not a directory",
+        20 => "not a directory",
         21 => "is a directory",
         22 => "invalid argument",
         23 | 24 => "too many open files",

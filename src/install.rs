@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::config::Text;
-use crate::errno::{self, EEXIST, ENOENT, ENOTDIR};
+use crate::errno::{self, EEXIST};
 use crate::file;
 use crate::print::{push, push_escaped};
 
@@ -29,7 +29,7 @@ const SHOWN: usize = 256;
 pub fn install(path: &Text, line: &mut Vec<u8>) -> bool {
     let mut shown = path.written.clone();
     let result = match file::open(SELF, false) {
-        Ok(binary) => put(binary, &path.text, &mut shown),
+        Ok(binary) => put(binary, &path.text),
         Err(error) => {
             shown = SELF.into();
             Err(error)
@@ -49,22 +49,11 @@ pub fn install(path: &Text, line: &mut Vec<u8>) -> bool {
 /// it takes its name at last. That replaces what had the name, a running binary
 /// too, and a symbolic link rather than the file it leads to. All of it happens in
 /// the folder itself, where names are short enough for [`file::open`].
-fn put(binary: File, path: &[u8], shown: &mut Vec<u8>) -> io::Result<()> {
-    let name = match env::set_current_dir(OsStr::from_bytes(path)) {
-        Ok(()) => {
-            push(shown, if shown.ends_with(b"/") { "probe" } else { "/probe" });
-            b"probe"
-        }
-        Err(error) if matches!(error.raw_os_error(), Some(ENOENT | ENOTDIR)) => {
-            // So it is no folder.
-            let name_at = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-            if name_at > 0 {
-                env::set_current_dir(OsStr::from_bytes(&path[..name_at]))?;
-            }
-            &path[name_at..]
-        }
-        Err(error) => return Err(error),
-    };
+fn put(binary: File, path: &[u8]) -> io::Result<()> {
+    let name_at = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    if name_at > 0 {
+        env::set_current_dir(OsStr::from_bytes(&path[..name_at]))?;
+    }
     // Others may be at work, or were ended at it; each may be PID 1 of a container.
     let mut length = ".probe-0".len();
     let (temporary, file) = loop {
@@ -74,7 +63,8 @@ fn put(binary: File, path: &[u8], shown: &mut Vec<u8>) -> io::Result<()> {
             opened => break (temporary, opened?),
         }
     };
-    let done = copy(binary, file, temporary).and_then(|()| fs::rename(temporary, OsStr::from_bytes(name)));
+    let done = copy(binary, file, temporary)
+        .and_then(|()| fs::rename(temporary, OsStr::from_bytes(&path[name_at..])));
     if done.is_err() {
         let _ = fs::remove_file(temporary);
     }

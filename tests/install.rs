@@ -60,8 +60,8 @@ impl Drop for Folder {
 }
 
 #[track_caller]
-fn installs(path: &Path, file: &Path) {
-    let run = probe(&["--install", path.to_str().expect("UTF-8")]);
+fn installs(file: &Path) {
+    let run = probe(&["--install", file.to_str().expect("UTF-8")]);
     run.healthy(&format!("installed: {}\n", file.display()));
     is_whole(file);
 }
@@ -74,12 +74,10 @@ fn is_whole(file: &Path) {
 }
 
 #[test]
-fn installs_into_a_folder_or_to_a_path_and_the_copy_runs() {
+fn the_copy_runs() {
     let folder = Folder::new();
-    installs(&folder.0, &folder.join("probe"));
-    installs(&folder.join(""), &folder.join("probe"));
-    installs(&folder.join("check"), &folder.join("check"));
-    assert_eq!(folder.names(), ["check", "probe"]);
+    installs(&folder.join("check"));
+    assert_eq!(folder.names(), ["check"]);
     let mut copy = command_of(&folder.join("check"));
     copy.arg("--version");
     assert!(finished(copy).stdout.starts_with("probe "));
@@ -90,7 +88,7 @@ fn the_mode_is_that_of_a_program_whatever_the_umask() {
     let folder = Folder::new();
     let mut command = Command::new("sh");
     command.args(["-c", "umask 077 && exec \"$@\"", "sh"]).args(words());
-    command.args(["--install", folder.0.to_str().expect("UTF-8")]);
+    command.arg("--install").arg(folder.join("probe"));
     assert_eq!(finished(command).code, Some(0));
     is_whole(&folder.join("probe"));
 }
@@ -100,26 +98,23 @@ fn what_has_the_name_is_replaced() {
     let folder = Folder::new();
     let (file, link, elsewhere) = (folder.join("probe"), folder.join("link"), folder.join("elsewhere"));
     fs::write(&file, "older").expect("a file");
-    installs(&file, &file);
+    installs(&file);
     // A link, and not what it leads to.
     fs::write(&elsewhere, "untouched").expect("a file");
-    for target in ["elsewhere", "nowhere"] {
+    for target in ["elsewhere", "nowhere", "."] {
         let _ = fs::remove_file(&link);
         symlink(target, &link).expect("a link");
-        installs(&link, &link);
+        installs(&link);
     }
     assert_eq!(fs::read(&elsewhere).expect("a file"), b"untouched");
-    // A link to a folder is a folder.
-    symlink(".", folder.join("here")).expect("a link");
-    installs(&folder.join("here"), &folder.join("here/probe"));
-    assert_eq!(folder.names(), ["elsewhere", "here", "link", "probe"]);
+    assert_eq!(folder.names(), ["elsewhere", "link", "probe"]);
 }
 
 #[test]
 fn installs_over_itself_and_over_a_running_probe() {
     let folder = Folder::new();
     let file = folder.join("probe");
-    installs(&file, &file);
+    installs(&file);
     let mut running = command_of(&file);
     running.args(["-t", "20s", &format!("127.0.0.1:{}", serve(silent))]);
     let mut running = running.spawn().expect("the copy runs");
@@ -137,13 +132,13 @@ fn many_at_a_time_do_not_disturb_each_other() {
     let file = folder.join("probe");
     thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| installs(&file, &file));
+            scope.spawn(|| installs(&file));
         }
     });
     assert_eq!(folder.names(), ["probe"]);
     // One was ended before it could clear up, and is not mistaken for its own.
     fs::write(folder.join(".probe-0"), "left").expect("a file");
-    installs(&file, &file);
+    installs(&file);
     assert_eq!(fs::read(folder.join(".probe-0")).expect("a file"), b"left");
 }
 
@@ -151,37 +146,36 @@ fn many_at_a_time_do_not_disturb_each_other() {
 fn a_failure_has_its_cause_and_leaves_nothing_behind() {
     let folder = Folder::new();
     fs::write(folder.join("file"), "untouched").expect("a file");
-    fs::create_dir_all(folder.join("full/probe")).expect("a folder");
-    for (path, file, cause) in [
-        ("none/probe", "none/probe", "no such file"),
-        ("none/", "none/", "no such file"),
-        ("file/probe", "file/probe", "not a directory"),
-        ("full", "full/probe", "is a directory"),
-    ] {
-        let [path, file] = [path, file].map(|path| folder.join(path).display().to_string());
-        probe(&["--install", &path]).unhealthy(&format!("probe: {file}: {cause}"));
+    fs::create_dir(folder.join("folder")).expect("a folder");
+    for (path, cause) in
+        [("none/probe", "no such file"), ("file/probe", "not a directory"), ("folder", "is a directory")]
+    {
+        let path = folder.join(path).display().to_string();
+        probe(&["--install", &path]).unhealthy(&format!("probe: {path}: {cause}"));
     }
-    assert_eq!(folder.names(), ["file", "full"]);
-    assert_eq!(fs::read_dir(folder.join("full")).expect("a folder").count(), 1);
+    assert_eq!(folder.names(), ["file", "folder"]);
+    assert_eq!(fs::read_dir(folder.join("folder")).expect("a folder").count(), 0);
     assert_eq!(fs::read(folder.join("file")).expect("a file"), b"untouched");
 }
 
 #[test]
-fn takes_no_target_and_no_other_option() {
+fn takes_the_path_of_a_file_and_no_target() {
     let folder = Folder::new();
-    let path = folder.0.to_str().expect("UTF-8");
-    let line = "probe: --install: takes no target, and no other option (see probe --help)";
+    let file = folder.join("probe");
+    let path = file.to_str().expect("UTF-8");
+    let line = "probe: --install: takes no target (see probe --help)";
     for args in [
         &["--install", path, "http://x/"][..],
         &["http://x/", "--install", path],
-        &["-q", "--install", path],
-        &["--install", path, "--timeout=1s"],
         &["--install", path, "--", "http://x/"],
     ] {
         probe(args).unhealthy(line);
     }
     probe(&["--install"]).unhealthy("probe: --install: needs a value (see probe --help)");
-    probe(&["--install="]).unhealthy("probe: --install \"\": want a path (see probe --help)");
+    for path in ["", "/tmp/"] {
+        let line = format!("probe: --install \"{path}\": want the path of a file (see probe --help)");
+        probe(&["--install", path]).unhealthy(&line);
+    }
     assert_eq!(folder.names(), [""; 0]);
 }
 
@@ -190,7 +184,7 @@ fn variables_are_expanded_and_not_shown_and_those_of_a_check_do_not_matter() {
     let folder = Folder::new();
     let path = folder.0.to_str().expect("UTF-8");
     let env = [("TOOLS", path), ("PROBE_TARGET", "http://x/"), ("PROBE_TIMEOUT", "soon")];
-    probe_env(&["--install", "${TOOLS}"], &env).healthy("installed: ${TOOLS}/probe\n");
+    probe_env(&["--install", "${TOOLS}/probe"], &env).healthy("installed: ${TOOLS}/probe\n");
     probe_env(&["--install=${TOOLS}/a\x1b[2J"], &env).healthy("installed: ${TOOLS}/a\\x1b[2J\n");
     assert_eq!(folder.names(), ["a\x1b[2J", "probe"]);
     is_whole(&folder.join("probe"));
