@@ -4,7 +4,7 @@
 //! an option is decided before variables are expanded, so that no variable's
 //! value can become one.
 
-use crate::config::{Config, Text};
+use crate::config::Config;
 use crate::duration;
 use crate::expand::{self, Expanded, Lookup};
 use crate::print::{push, push_number, push_quoted};
@@ -180,7 +180,7 @@ impl Reader<'_> {
     }
 
     /// A text with its variables expanded; `place` is where it was given.
-    fn expanded<'a>(&self, place: &str, written: &'a [u8]) -> Result<Expanded<'a>, Box<Error>> {
+    fn expanded(&self, place: &str, written: &[u8]) -> Result<Expanded, Box<Error>> {
         expand::expand(written, self.lookup).map_err(|problem| match problem {
             expand::Error::Unset(name) => {
                 error(b"variable", Some(name), "not set, and no ${NAME:-default} given")
@@ -207,35 +207,35 @@ impl Reader<'_> {
 
     /// Sets what an option sets. `place`: its name, or the variable's.
     fn set(&mut self, effect: Effect, place: &str, written: &[u8]) -> Result<(), Box<Error>> {
-        let value = self.expanded(place, written)?.text;
+        let value = self.expanded(place, written)?;
         let wants = |want| error(place.as_bytes(), Some(written), want);
-        let duration = || duration::parse(&value).ok_or_else(|| wants(duration::WANT));
+        let duration = || duration::parse(&value.text).ok_or_else(|| wants(duration::WANT));
         let Config { options, timeout, wait, install, .. } = self.config;
         match effect {
-            Effect::Timeout => *timeout = duration()?,
+            Effect::Timeout => *timeout = Some(duration()?),
             Effect::Wait => *wait = Some(duration()?),
-            Effect::Status if status::accepts(&value, 0).is_none() => return Err(wants(status::WANT)),
-            Effect::Status => options.status = Some(Text { text: value, written: written.to_vec() }),
-            Effect::Expect => options.expect = Some(Text { text: value, written: written.to_vec() }),
-            Effect::Method if !is_token(&value) => {
+            Effect::Status if status::accepts(&value.text, 0).is_none() => return Err(wants(status::WANT)),
+            Effect::Status => options.status = Some(value),
+            Effect::Expect => options.expect = Some(value),
+            Effect::Method if !is_token(&value.text) => {
                 return Err(wants("want a method such as GET, HEAD or POST"));
             }
-            Effect::Method => options.method = Some(value),
+            Effect::Method => options.method = Some(value.text),
             // Its value may be a secret, so the error does not show it.
-            Effect::Header if !is_field_line(&value) => {
+            Effect::Header if !is_field_line(&value.text) => {
                 return Err(error(place.as_bytes(), None, "want 'Name: value' without control characters"));
             }
-            Effect::Header => options.headers.push(value),
-            Effect::Data => options.data = Some(value),
+            Effect::Header => options.headers.push(value.text),
+            Effect::Data => options.data = Some(value.text),
             Effect::UnixSocket => {
-                let path = target::unix_path(&value).map_err(|problem| wants(problem.0))?;
+                let path = target::unix_path(&value.text).map_err(|problem| wants(problem.0))?;
                 options.unix_socket = Some(Endpoint::Unix(path));
             }
             Effect::Help | Effect::Version | Effect::Quiet => {}
-            Effect::Install if value.is_empty() || value.ends_with(b"/") => {
+            Effect::Install if value.text.is_empty() || value.text.ends_with(b"/") => {
                 return Err(wants("want the path of a file"));
             }
-            Effect::Install => *install = Some(Text { text: value, written: written.to_vec() }),
+            Effect::Install => *install = Some(value),
         }
         Ok(())
     }

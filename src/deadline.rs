@@ -8,7 +8,7 @@ const SHORT: Duration = Duration::from_millis(1);
 /// The moment by which a whole check must have ended. A timeout is a duration,
 /// a deadline an instant: reading again and again cannot stretch it. Only the
 /// monotonic clock counts, so a clock that is set does not move it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline {
     at: Instant,
     timeout: Duration,
@@ -18,11 +18,6 @@ impl Deadline {
     /// The deadline that lies `timeout` from now.
     pub fn after(timeout: Duration) -> Deadline {
         Deadline { at: Instant::now() + timeout, timeout }
-    }
-
-    /// The earlier of two deadlines.
-    pub fn or_sooner(self, other: Deadline) -> Deadline {
-        if other.at < self.at { other } else { self }
     }
 
     /// The timeout that this was made from, for the report.
@@ -85,7 +80,7 @@ mod tests {
     fn the_sooner_of_two_deadlines_wins_whichever_is_asked() {
         let short = Deadline::after(Duration::from_secs(1));
         let long = Deadline::after(Duration::from_secs(60));
-        assert_eq!(long.or_sooner(short).timeout(), short.timeout());
-        assert_eq!(short.or_sooner(long).timeout(), short.timeout());
+        assert_eq!(long.min(short).timeout(), short.timeout());
+        assert_eq!(short.min(long).timeout(), short.timeout());
     }
 }

@@ -18,17 +18,17 @@ pub enum Error<'a> {
 /// A text whose variables are expanded, and how it was written. What a variable
 /// holds may be a secret, so the written text is the one to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expanded<'a> {
+pub struct Expanded {
     /// The text, variables replaced by what they hold.
     pub text: Vec<u8>,
     /// The text as it was given.
-    pub written: &'a [u8],
+    pub written: Vec<u8>,
     /// For each byte of the text, and for its end, where it was written; a
-    /// variable's value was written at its `$`. An argument has 128 KiB at most.
-    origins: Vec<u32>,
+    /// variable's value was written at its `$`.
+    origins: Vec<usize>,
 }
 
-impl Expanded<'_> {
+impl Expanded {
     /// Whether the byte at `index` of the text stands in the written text, and
     /// does not come out of a variable.
     pub fn is_written(&self, index: usize) -> bool {
@@ -39,7 +39,7 @@ impl Expanded<'_> {
     /// The written text from where the byte at `index` of the text comes from;
     /// for a byte of a variable's value, from its `${`.
     pub fn written_from(&self, index: usize) -> &[u8] {
-        &self.written[self.origins[index] as usize..]
+        &self.written[self.origins[index]..]
     }
 }
 
@@ -47,12 +47,12 @@ impl Expanded<'_> {
 /// by the default where NAME is unset or empty. `$${` stands for `${`; every
 /// other `$` is literal. A default runs to the first `}` and holds no `${`.
 /// One pass: what a variable holds is not expanded again.
-pub fn expand<'a>(written: &'a [u8], lookup: Lookup) -> Result<Expanded<'a>, Error<'a>> {
+pub fn expand<'a>(written: &'a [u8], lookup: Lookup) -> Result<Expanded, Error<'a>> {
     let mut text = Vec::with_capacity(written.len());
     let mut origins = Vec::with_capacity(written.len() + 1);
     let mut rest = written;
     while let Some((first, after)) = rest.split_first() {
-        let origin = (written.len() - rest.len()) as u32;
+        let origin = written.len() - rest.len();
         if let Some(after) = rest.strip_prefix(b"$${") {
             text.extend_from_slice(b"${");
             rest = after;
@@ -66,8 +66,8 @@ pub fn expand<'a>(written: &'a [u8], lookup: Lookup) -> Result<Expanded<'a>, Err
         }
         origins.resize(text.len(), origin);
     }
-    origins.push(written.len() as u32);
-    Ok(Expanded { text, written, origins })
+    origins.push(written.len());
+    Ok(Expanded { text, written: written.to_vec(), origins })
 }
 
 /// The value of what stands between `${` and `}`.

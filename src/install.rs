@@ -7,8 +7,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::config::Text;
 use crate::errno::{self, EEXIST};
+use crate::expand::Expanded;
 use crate::file;
 use crate::print::{push, push_escaped};
 
@@ -26,7 +26,7 @@ const SHOWN: usize = 256;
 /// written, and so not what a variable holds.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
-pub fn install(path: &Text, line: &mut Vec<u8>) -> bool {
+pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
     let mut shown = path.written.clone();
     let result = match file::open(SELF, false) {
         Ok(binary) => put(binary, &path.text),

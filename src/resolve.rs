@@ -143,7 +143,7 @@ fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>,
                     sent = connection.send(&question.message, deadline);
                 }
             }
-            let turn = if all > 1 { Deadline::after(TURN) } else { again.or_sooner(*until) };
+            let turn = if all > 1 { Deadline::after(TURN) } else { again.min(*until) };
             match sent.and_then(|()| connection.receive(&mut buffer, &turn)) {
                 Ok(message) => {
                     for question in &mut questions {

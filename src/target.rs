@@ -452,7 +452,7 @@ mod tests {
     const SECRET: &[u8] = b"p/a#s?s@w%41 rd";
 
     /// A text with `${PW}`, which holds [`SECRET`], and `${URL}` and `${PORT}`.
-    fn expanded(text: &str) -> Expanded<'_> {
+    fn expanded(text: &str) -> Expanded {
         let lookup = |name: &[u8]| match name {
             b"PW" => Some(SECRET.to_vec()),
             b"URL" => Some(b"http://u:pw@h:81/path?token=1".to_vec()),

@@ -111,7 +111,7 @@ fn line(text: &[u8], start: &[u8]) {
 
 fn accepted(config: &Config) {
     assert!(!config.targets.is_empty());
-    for duration in [Some(config.timeout), config.wait].into_iter().flatten() {
+    for duration in [config.timeout, config.wait].into_iter().flatten() {
         assert!((Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&duration));
     }
     for target in &config.targets {
@@ -163,8 +163,9 @@ fn reports(target: &Target, config: &Config) {
         tls::Error::NotTls(bytes.clone()).printed(),
         [&got[..], &got].concat(),
     ];
+    let timeout = config.timeout.unwrap_or_default();
     let outcomes = [
-        Ok(config.timeout),
+        Ok(timeout),
         Err(Unhealthy::TimedOut(Phase::Resolve)),
         Err(Unhealthy::Failed(Phase::Connect, 111)),
         Err(Unhealthy::NoSuchName),
@@ -173,7 +174,7 @@ fn reports(target: &Target, config: &Config) {
     for said in said {
         for outcome in outcomes {
             let start: &[u8] = if outcome.is_ok() { b"healthy: " } else { b"unhealthy: " };
-            let verdict = Verdict { target, said: said.clone(), outcome, timeout: config.timeout };
+            let verdict = Verdict { target, said: said.clone(), outcome, timeout };
             line(&verdict.printed(), start);
         }
     }
