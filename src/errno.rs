@@ -10,6 +10,8 @@ use crate::print::{push, push_number};
 pub const EINTR: i32 = 4;
 /// It would take longer than the socket's timeout.
 pub const EAGAIN: i32 = 11;
+/// No memory is left.
+pub const ENOMEM: i32 = 12;
 /// Something is there of that name.
 pub const EEXIST: i32 = 17;
 /// A name that is too long.
@@ -29,7 +31,7 @@ pub const EINPROGRESS: i32 = 115;
 pub fn push_words(out: &mut Vec<u8>, number: i32) {
     let words = match number {
         2 => "no such file",
-        12 => "out of memory",
+        ENOMEM => "out of memory",
         13 => "permission denied",
         20 => "not a directory",
         21 => "is a directory",

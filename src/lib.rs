@@ -28,7 +28,6 @@ pub mod request;
 pub mod resolve;
 pub mod response;
 pub mod run;
-pub mod search;
 pub mod socket;
 pub mod status;
 pub mod target;

@@ -12,7 +12,6 @@ use std::process::exit;
 use scratch_probe::cli;
 use scratch_probe::config::Config;
 use scratch_probe::install::install;
-use scratch_probe::print::Print;
 use scratch_probe::run::run;
 
 fn main() {
@@ -43,7 +42,9 @@ fn check(config: &Config) -> i32 {
     run(config, &mut |verdict| {
         let is_healthy = verdict.outcome.is_ok();
         if !is_healthy || !config.quiet {
-            code |= say(is_healthy, &verdict.printed());
+            let mut line = Vec::new();
+            verdict.push(&mut line);
+            code |= say(is_healthy, &line);
         }
     });
     code

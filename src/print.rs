@@ -1,20 +1,10 @@
 //! Text for people, built byte by byte.
 //!
 //! std's formatting machinery is large beside the rest of the binary, so this
-//! stands in for it: a [`Print`] for each `Display`, and plain pushes.
+//! stands in for it.
 
-/// Appends a value to a text; what `Display` is elsewhere.
-pub trait Print {
-    /// Appends the value to `out`.
-    fn print(&self, out: &mut Vec<u8>);
-
-    /// The value alone.
-    fn printed(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.print(&mut out);
-        out
-    }
-}
+/// The most that is shown of most texts.
+pub const SHOWN: usize = 80;
 
 /// Appends `text` as it is.
 pub fn push(out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
@@ -57,9 +47,8 @@ pub fn push_escaped(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
 /// Appends `bytes` in double quotes, escaped, and no more of them than it
 /// takes to recognise a value.
 pub fn push_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
-    const MAX: usize = 160;
     out.push(b'"');
-    push_escaped(out, bytes, MAX);
+    push_escaped(out, bytes, SHOWN);
     out.push(b'"');
 }
 
@@ -83,7 +72,7 @@ mod tests {
     fn what_is_too_long_ends_in_dots() {
         assert_eq!(text(|out| push_escaped(out, b"abc", 3)), "abc");
         assert_eq!(text(|out| push_escaped(out, b"abc", 2)), "ab...");
-        assert_eq!(text(|out| push_quoted(out, &[b'x'; 1000])).len(), 165);
+        assert_eq!(text(|out| push_quoted(out, &[b'x'; 1000])).len(), 85);
     }
 
     #[test]

@@ -4,19 +4,15 @@ use crate::config::Options;
 use crate::connection::{BUFFER, Connection};
 use crate::deadline::Deadline;
 use crate::dial;
-use crate::errno::ECONNREFUSED;
-use crate::print::{Print, push, push_escaped, push_number, push_quoted};
+use crate::errno::{ECONNREFUSED, ENOMEM};
+use crate::print::{SHOWN, push, push_escaped, push_number, push_quoted};
 use crate::request::{method, request};
-use crate::response::{self, BODY_MAX, Response};
-use crate::search::Search;
+use crate::response::{self, BODY_MAX};
 use crate::status;
 use crate::target::{Check, Http, Target};
+use crate::text::contains;
 use crate::tls;
 use crate::verdict::{Phase, Unhealthy};
-
-/// The most that is shown of a reason-phrase, of the wanted statuses, and of a
-/// reply that lacks the wanted text.
-const SHOWN: usize = 80;
 
 /// Checks `target` once, until `deadline` at the latest. Appends to `said` what
 /// it answered and, where that is not what was wanted, what was.
@@ -34,12 +30,12 @@ pub fn attempt(
         _ => &target.endpoint,
     };
     let connection = dial::connect(endpoint, deadline)?;
-    let mut talk = Talk { connection, options, deadline, said };
+    let mut talk = Talk { connection, options, deadline };
     match &target.check {
-        Check::Http(http) => talk.ask(http),
+        Check::Http(http) => talk.ask(http, said),
         _ if talk.connection.is_to_itself() => Err(Unhealthy::Failed(Phase::Connect, ECONNREFUSED)),
-        Check::Stream => talk.converse(),
-        Check::Tls(server_name) => talk.greet(server_name.as_deref()),
+        Check::Stream => talk.converse(said),
+        Check::Tls(server_name) => talk.greet(server_name.as_deref(), said),
     }
 }
 
@@ -48,133 +44,156 @@ struct Talk<'a> {
     connection: Connection,
     options: &'a Options,
     deadline: &'a Deadline,
-    said: &'a mut Vec<u8>,
 }
 
-/// Takes what was received, nothing at the end of the stream; whether that is enough.
-type Take<'a> = &'a mut dyn FnMut(&[u8]) -> Result<bool, Unhealthy>;
+/// Reads all that has been received, and is told whether the stream has ended.
+type Read<'a> = &'a mut dyn FnMut(&[u8], bool) -> Result<(), Unhealthy>;
 
 impl Talk<'_> {
-    /// Sends a request and receives until `take` has enough.
-    fn exchange(&mut self, request: &[u8], take: Take) -> Result<(), Unhealthy> {
+    /// Sends a request and receives until `read` has a whole answer or sees that none will come.
+    fn exchange(&mut self, request: &[u8], received: &mut Vec<u8>, read: Read) -> Result<(), Unhealthy> {
         self.connection.send(request, self.deadline)?;
         let mut buffer = [0; BUFFER];
-        while !take(self.connection.receive(&mut buffer, self.deadline)?)? {}
-        Ok(())
+        loop {
+            let piece = self.connection.receive(&mut buffer, self.deadline)?;
+            if received.try_reserve(piece.len()).is_err() {
+                return Err(Unhealthy::Failed(Phase::Receive, ENOMEM));
+            }
+            received.extend_from_slice(piece);
+            match read(received, piece.is_empty()) {
+                Err(Unhealthy::CutOff(_)) if !piece.is_empty() => {}
+                Err(Unhealthy::CutOff(_)) if received.is_empty() => {
+                    return Err(Unhealthy::CutOff("connection closed without an answer"));
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Sends the request and reads the whole response, and not only its status: a
     /// server that is hung up on while it writes logs an error at every check.
     // A stack frame of its own, see `attempt`.
     #[inline(never)]
-    fn ask(&mut self, http: &Http) -> Result<(), Unhealthy> {
+    fn ask(&mut self, http: &Http, said: &mut Vec<u8>) -> Result<(), Unhealthy> {
         let options = self.options;
-        let text = options.expect.as_ref().map_or(&b""[..], |expect| &expect.text);
+        let to_head = method(options) == b"HEAD";
+        let mut received = Vec::new();
+        let outcome = self.exchange(&request(http, options), &mut received, &mut |received, ended| {
+            response::read(received, said)?.content(to_head, ended, &mut |_| {})
+        });
         let (accepted, written) = match &options.status {
             Some(status) => (&status.text[..], &status.written[..]),
             None => (status::DEFAULT, status::DEFAULT),
         };
-        let is_accepted = |status| status::accepts(accepted, status) == Some(true);
-        let mut response = Response::new(method(options) == b"HEAD", text);
-        let mut malformed = Ok(());
-        let received = self.exchange(&request(http, options), &mut |piece| {
-            malformed = if piece.is_empty() { response.end() } else { response.feed(piece) };
-            let is_whole = piece.is_empty() || response.is_complete();
-            if malformed.is_ok() { Ok(is_whole) } else { Err(Unhealthy::Answer) }
-        });
-        match response.status() {
-            // An unwanted status says more than what then went wrong with its body.
-            Some((status, reason)) if received.is_ok() || !is_accepted(status) => {
-                push_number(self.said, status.into());
-                push(self.said, if reason.is_empty() { "" } else { " " });
-                push_escaped(self.said, reason, SHOWN);
-                if !is_accepted(status) {
-                    push(self.said, ", want ");
-                    push_escaped(self.said, written, SHOWN);
-                } else if let (false, Some(expect)) = (response.found(), &options.expect) {
-                    push(self.said, ", want ");
-                    push_quoted(self.said, &expect.written);
-                    push(self.said, " in the body");
-                } else {
-                    return Ok(());
-                }
-            }
-            _ => {
-                if let Err(error) = &malformed {
-                    self.instead(error, matches!(error, response::Error::NotHttp(_)));
-                }
-                received?;
+        let Ok(response) = response::read(&received, &mut Vec::new()) else { return outcome };
+        let is_accepted = status::accepts(accepted, response.status) == Some(true);
+        if is_accepted && outcome.is_err() {
+            return outcome;
+        }
+        // An unwanted status says more than what then went wrong with its body.
+        push_number(said, response.status.into());
+        push(said, if response.reason.is_empty() { "" } else { " " });
+        push_escaped(said, response.reason, SHOWN);
+        if !is_accepted {
+            push(said, ", want ");
+            push_escaped(said, written, SHOWN);
+            return Err(Unhealthy::Answer);
+        }
+        if let Some(expect) = &options.expect {
+            let mut content = Vec::with_capacity(received.len());
+            let _ = response.content(to_head, true, &mut |piece| content.extend_from_slice(piece));
+            if !contains(&content, &expect.text) {
+                push(said, ", want ");
+                push_quoted(said, &expect.written);
+                push(said, " in the body");
+                return Err(Unhealthy::Answer);
             }
         }
-        Err(Unhealthy::Answer)
-    }
-
-    /// Says what came instead of an answer: another one, or none that is whole.
-    fn instead(&mut self, error: &dyn Print, is_another: bool) {
-        push(self.said, if is_another { "" } else { "receive: " });
-        error.print(self.said);
+        Ok(())
     }
 
     /// Sends the data, if there is any, and waits for the expected reply, if one is.
-    fn converse(&mut self) -> Result<(), Unhealthy> {
+    fn converse(&mut self, said: &mut Vec<u8>) -> Result<(), Unhealthy> {
         let data = self.options.data.as_deref().unwrap_or_default();
         let Some(expect) = self.options.expect.as_ref().filter(|expect| !expect.text.is_empty()) else {
             self.connection.send(data, self.deadline)?;
-            push(self.said, "connected");
+            push(said, "connected");
             return Ok(());
         };
-        let mut search = Search::new(&expect.text);
-        let mut got = Vec::new();
-        let mut received = 0;
-        let outcome = self.exchange(data, &mut |piece| {
-            received += piece.len() as u64;
-            got.extend_from_slice(&piece[..piece.len().min(SHOWN - got.len())]);
-            piece.iter().for_each(|&byte| search.feed(byte));
-            let is_last = piece.is_empty() || received >= BODY_MAX;
-            if is_last && !search.found() { Err(Unhealthy::Answer) } else { Ok(search.found()) }
+        let mut received = Vec::new();
+        let mut searched = 0;
+        let outcome = self.exchange(data, &mut received, &mut |received, ended| {
+            let start = usize::saturating_sub(searched, expect.text.len());
+            searched = received.len();
+            match contains(&received[start..], &expect.text) {
+                true => Ok(()),
+                false if ended || searched >= BODY_MAX => Err(Unhealthy::Answer),
+                false => Err(Unhealthy::CutOff("connection closed before the reply")),
+            }
         });
         match outcome {
-            Ok(()) => push(self.said, "replied"),
-            Err(Unhealthy::Answer) => push(self.said, "connected"),
-            Err(_) if received == 0 => return outcome,
+            Ok(()) => {
+                push(said, "replied");
+                return outcome;
+            }
+            Err(Unhealthy::Answer) => push(said, "connected"),
+            Err(_) if received.is_empty() => return outcome,
             Err(_) => {}
         }
-        if outcome.is_err() {
-            push(self.said, ", got ");
-            push_quoted(self.said, &got);
-            push(self.said, ", want ");
-            push_quoted(self.said, &expect.written);
-        }
+        push(said, ", got ");
+        push_quoted(said, &received);
+        push(said, ", want ");
+        push_quoted(said, &expect.written);
         outcome
     }
 
     /// Sends a ClientHello and reads the ServerHello, and no more: what follows is
     /// encrypted.
-    fn greet(&mut self, server_name: Option<&[u8]>) -> Result<(), Unhealthy> {
-        let mut answer = Vec::new();
-        let mut version = Ok(None);
-        let outcome = self.exchange(&tls::client_hello(server_name), &mut |piece| {
-            answer.extend_from_slice(piece);
-            version = if piece.is_empty() { Err(tls::end(&answer)) } else { tls::read(&answer) };
-            version.as_ref().map(Option::is_some).or(Err(Unhealthy::Answer))
-        });
-        match version {
-            Ok(Some(minor)) => tls::push_version(self.said, minor),
-            Ok(None) => {}
-            Err(error) => {
-                self.instead(&error, matches!(error, tls::Error::NotTls(_) | tls::Error::Version(_)));
-            }
-        }
-        outcome
+    fn greet(&mut self, server_name: Option<&[u8]>, said: &mut Vec<u8>) -> Result<(), Unhealthy> {
+        let hello = tls::client_hello(server_name);
+        self.exchange(&hello, &mut Vec::new(), &mut |received, _| tls::read(received, said))?;
+        push(said, "ServerHello");
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::socket::{self, STREAM};
+    use crate::expand::expand;
+    use crate::socket::{self, DATAGRAM, STREAM};
+    use std::net::UdpSocket;
     use std::os::unix::net::UnixListener;
     use std::time::Duration;
+
+    /// Each datagram is one piece for the reader, and an empty one the end of the stream.
+    #[test]
+    fn a_reply_is_found_wherever_it_is_cut() {
+        const SENT: &[u8] = b"aabaabaaab";
+        for (expect, found) in [(&b"aabaaab"[..], true), (SENT, true), (b"b", true), (b"aabb", false)] {
+            for cut in 1..SENT.len() {
+                let server = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+                let address = socket::inet(server.local_addr().expect("an address"));
+                let timeout = Duration::from_secs(20);
+                let connection = Connection::open(DATAGRAM, &address, timeout).expect("connected");
+                let expect = expand(expect, &|_| None).expect("no variable");
+                let options =
+                    Options { data: Some(b"PING".to_vec()), expect: Some(expect), ..Options::default() };
+                let pieces = std::thread::spawn(move || {
+                    let (_, client) = server.recv_from(&mut [0; 9]).expect("the data");
+                    for piece in [&SENT[..cut], &SENT[cut..], b""] {
+                        // What was found already is read no further.
+                        let _ = server.send_to(piece, client);
+                    }
+                });
+                let mut said = Vec::new();
+                let mut talk = Talk { connection, options: &options, deadline: &Deadline::after(timeout) };
+                let outcome = talk.converse(&mut said);
+                pieces.join().expect("sent");
+                assert_eq!(outcome.is_ok(), found, "cut at {cut}: {}", String::from_utf8_lossy(&said));
+            }
+        }
+    }
 
     #[test]
     fn nothing_is_said_of_a_server_that_is_gone_before_the_data_is_sent() {
@@ -187,7 +206,7 @@ mod tests {
         let options = Options { data: Some(b"PING\r\n".to_vec()), ..Options::default() };
         let deadline = &Deadline::after(Duration::from_secs(20));
         let mut said = Vec::new();
-        let outcome = Talk { connection, options: &options, deadline, said: &mut said }.converse();
+        let outcome = Talk { connection, options: &options, deadline }.converse(&mut said);
         assert!(matches!(outcome, Err(Unhealthy::Failed(Phase::Send, _))), "{outcome:?}");
         assert_eq!(said, b"");
     }

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use crate::expand::Expanded;
-use crate::print::{Print, push, push_escaped, push_number};
+use crate::print::{push, push_number};
 use crate::text::{cut, digits, ip};
 
 /// A target: where to connect, and what to ask there.
@@ -86,14 +86,6 @@ const IPV6: Error = Error("brackets want an IPv6 address, as in [::1]");
 const PORT: Error = Error("the port wants a number from 1 to 65535");
 const UNIX: Error = Error("want an absolute path, as in unix:/run/app.sock");
 const UNIX_TOO_LONG: Error = Error("the path has more than the 107 bytes of a Unix socket address");
-
-impl Print for Target {
-    fn print(&self, out: &mut Vec<u8>) {
-        /// So that ten lines fit into what Docker keeps of the output.
-        const MAX: usize = 256;
-        push_escaped(out, &self.shown, MAX);
-    }
-}
 
 /// Reads a target.
 pub fn parse(target: &Expanded) -> Result<Target, Error> {

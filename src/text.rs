@@ -17,6 +17,11 @@ pub fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
+/// Whether `text` has `part` in it; the empty one is in every text.
+pub fn contains(text: &[u8], part: &[u8]) -> bool {
+    part.is_empty() || text.windows(part.len()).any(|window| window == part)
+}
+
 /// A decimal number, `u64::MAX` where it is larger; `None` unless it is one or
 /// more digits and nothing else.
 pub fn digits(text: &[u8]) -> Option<u64> {
@@ -39,6 +44,22 @@ pub fn ip(text: &[u8]) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_is_found_wherever_it_is() {
+        for (text, part, found) in [
+            ("", "", true),
+            ("pong", "", true),
+            ("", "x", false),
+            ("pong", "pong", true),
+            ("+pong\r\n", "pong", true),
+            ("popong", "pong", true),
+            ("pon g", "pong", false),
+            ("pong", "pong!", false),
+        ] {
+            assert_eq!(contains(text.as_bytes(), part.as_bytes()), found, "{part:?} in {text:?}");
+        }
+    }
 
     #[test]
     fn a_text_is_cut_at_the_first_byte_only() {

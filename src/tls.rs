@@ -5,7 +5,8 @@
 //! decrypted or kept. Messages and terms are those of RFC 8446 (TLS 1.3), with
 //! which RFC 5246 (1.2) agrees that far.
 
-use crate::print::{Print, push, push_escaped, push_number};
+use crate::print::{push, push_number, push_quoted};
+use crate::verdict::Unhealthy;
 
 /// The most of an answer that is kept. Stops a ServerHello without end; real
 /// ones have some hundred bytes.
@@ -14,15 +15,18 @@ pub const ANSWER_MAX: usize = 16 * 1024;
 /// A record may hold 2^14 bytes, and not this many (RFC 8446, 5.1).
 const FRAGMENT_TOO_LONG: usize = (1 << 14) + 1;
 
-/// How much is shown of what is no TLS.
-const SHOWN: usize = 32;
+/// What an answer of more than [`ANSWER_MAX`] bytes is.
+const TOO_LONG: Unhealthy = Unhealthy::Malformed("ServerHello longer than 16 KiB");
+/// What it is while more of it has to come.
+const MORE: Unhealthy = Unhealthy::CutOff("connection closed within the ServerHello");
+/// What another message is, or one that does not parse.
+const MALFORMED: Unhealthy = Unhealthy::Malformed("malformed ServerHello");
 
-/// Content types, a message, an extension, an alert's level and description:
-/// the numbers of RFC 8446, 5.1, 4, 4.2 and 6, and of RFC 6066, 9.
+/// Content types, a message, an alert's level and description: the numbers of RFC
+/// 8446, 5.1, 4 and 6, and of RFC 6066, 9.
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 const SERVER_HELLO: u8 = 2;
-const SUPPORTED_VERSIONS: [u8; 2] = [0, 43];
 const WARNING: u8 = 1;
 const UNRECOGNIZED_NAME: u8 = 112;
 
@@ -76,140 +80,58 @@ pub fn client_hello(server_name: Option<&[u8]>) -> Vec<u8> {
     hello
 }
 
-/// Why bytes are no ServerHello of TLS 1.3 or 1.2.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Error {
-    /// They are no record of an alert or a handshake; holds what came of them.
-    NotTls(Vec<u8>),
-    /// The server refuses, with this AlertDescription (RFC 8446, 6).
-    Alert(u8),
-    /// A record or a ServerHello of more than [`ANSWER_MAX`] bytes.
-    TooLong,
-    /// Another message, or a ServerHello that does not parse.
-    Hello,
-    /// An older version, by its second number.
-    Version(u8),
-    /// The stream ended before the first byte.
-    Empty,
-    /// The stream ended within the records.
-    CutOff,
-}
-
-impl Print for Error {
-    fn print(&self, out: &mut Vec<u8>) {
-        let words = match self {
-            Error::NotTls(start) => {
-                push(out, "not a TLS response: \"");
-                push_escaped(out, start, SHOWN);
-                "\""
-            }
-            Error::Alert(description) => {
-                push(out, "TLS alert ");
-                push_number(out, u64::from(*description));
-                ""
-            }
-            Error::TooLong => "ServerHello longer than 16 KiB",
-            Error::Hello => "malformed ServerHello",
-            Error::Version(minor) => {
-                push_version(out, *minor);
-                ", want TLS 1.2 or 1.3"
-            }
-            Error::Empty => "connection closed without an answer",
-            Error::CutOff => "connection closed within the ServerHello",
-        };
-        push(out, words);
-    }
-}
-
-/// Appends a version's name. TLS 1.3 counts itself as 3.4 (RFC 8446, 4.1.2).
-pub fn push_version(out: &mut Vec<u8>, minor: u8) {
-    push(out, "TLS 1.");
-    push_number(out, u64::from(minor - 1));
-}
-
-/// What the `answer` says that has come so far: the second number of the
-/// server's version, or nothing yet. A HelloRetryRequest is a ServerHello too.
-pub fn read(answer: &[u8]) -> Result<Option<u8>, Error> {
+/// Reads what has come of an answer; `said` gets what came instead of a ServerHello. A
+/// HelloRetryRequest is one too.
+pub fn read(answer: &[u8], said: &mut Vec<u8>) -> Result<(), Unhealthy> {
     let mut rest = &answer[..answer.len().min(ANSWER_MAX)];
     let mut message = Vec::new();
-    loop {
-        // What has not come yet passes for good.
-        let ([] | [ALERT | HANDSHAKE] | [ALERT | HANDSHAKE, 3] | [ALERT | HANDSHAKE, 3, 0..=4, ..]) = rest
-        else {
-            return Err(Error::NotTls(rest.to_vec()));
+    // What has not come yet passes for good.
+    while let [] | [ALERT | HANDSHAKE] | [ALERT | HANDSHAKE, 3] | [ALERT | HANDSHAKE, 3, 0..=4, ..] = rest {
+        let [kind, _, _, high, low, after @ ..] = rest else {
+            return if answer.len() < ANSWER_MAX { Err(MORE) } else { Err(TOO_LONG) };
         };
-        let [kind, _, _, high, low, after @ ..] = rest else { break };
         let length = usize::from(u16::from_be_bytes([*high, *low]));
         let (data, next) = after.split_at(after.len().min(length));
         match (*kind, length, data) {
-            (_, FRAGMENT_TOO_LONG.., _) => return Err(Error::TooLong),
+            (_, FRAGMENT_TOO_LONG.., _) => return Err(TOO_LONG),
             // In no bytes at all a message could go on for ever (RFC 8446, 5.1).
             (HANDSHAKE, 1.., _) => {
                 message.extend_from_slice(data);
-                if let Some(version) = server_hello(&message)? {
-                    return Ok(Some(version));
+                match server_hello(&message) {
+                    Err(MORE) => {}
+                    outcome => return outcome,
                 }
             }
             // An old server warns that it has no such name, and goes on (RFC 6066, 3).
             (ALERT, 2, [] | [_] | [WARNING, UNRECOGNIZED_NAME]) => {}
-            (ALERT, 2, [_, description, ..]) => return Err(Error::Alert(*description)),
-            _ => return Err(Error::NotTls(rest.to_vec())),
+            (ALERT, 2, [_, description, ..]) => {
+                push(said, "TLS alert ");
+                push_number(said, u64::from(*description));
+                return Err(Unhealthy::Answer);
+            }
+            _ => break,
         }
         rest = next;
     }
-    if answer.len() < ANSWER_MAX { Ok(None) } else { Err(Error::TooLong) }
+    push(said, "not a TLS response: ");
+    push_quoted(said, rest);
+    Err(Unhealthy::Answer)
 }
 
-/// What it means that the stream has ended after the `answer`, of which
-/// [`read`] wanted more.
-pub fn end(answer: &[u8]) -> Error {
-    if answer.is_empty() { Error::Empty } else { Error::CutOff }
-}
-
-/// The version in a handshake message, once all of it has come.
-fn server_hello(message: &[u8]) -> Result<Option<u8>, Error> {
-    match message {
-        [SERVER_HELLO, high, middle, low, body @ ..] => {
-            let length = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
-            match body.get(..length).map(version) {
-                _ if length > ANSWER_MAX => Err(Error::TooLong),
-                Some(Some(minor @ 3..)) => Ok(Some(minor)),
-                Some(Some(minor)) => Err(Error::Version(minor)),
-                Some(None) => Err(Error::Hello),
-                None => Ok(None),
-            }
-        }
-        [] | [SERVER_HELLO, ..] => Ok(None),
-        _ => Err(Error::Hello),
+/// Reads what has come of a handshake message. A ServerHello begins with its version, for
+/// which TLS 1.3 says 1.2 (RFC 8446, 4.1.3).
+fn server_hello(message: &[u8]) -> Result<(), Unhealthy> {
+    let [SERVER_HELLO, high, middle, low, body @ ..] = message else {
+        return Err(if matches!(message, [] | [SERVER_HELLO, ..]) { MORE } else { MALFORMED });
+    };
+    let length = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
+    match body.get(..length) {
+        _ if length > ANSWER_MAX => Err(TOO_LONG),
+        None => Err(MORE),
+        Some([3, 3, ..]) => Ok(()),
+        Some([3, 0..=2, ..]) => Err(Unhealthy::Malformed("ServerHello older than TLS 1.2")),
+        Some(_) => Err(MALFORMED),
     }
-}
-
-/// The version in a ServerHello (RFC 8446, 4.1.3): that of `supported_versions`,
-/// else the legacy one. Before TLS 1.3 there may be no extensions at all.
-fn version(hello: &[u8]) -> Option<u8> {
-    let ([major, minor, ..], rest) = hello.split_first_chunk::<34>()?;
-    let mut version = [*major, *minor];
-    let (&session, rest) = rest.split_first().filter(|(session, _)| **session <= 32)?;
-    // The session, a cipher suite and a compression method.
-    let rest = rest.get(usize::from(session) + 3..)?;
-    let (mut extensions, after) = if rest.is_empty() { (rest, rest) } else { vector(rest)? };
-    while let Some((kind, next)) = extensions.split_first_chunk() {
-        let (data, next) = vector(next)?;
-        if *kind == SUPPORTED_VERSIONS {
-            version = data.try_into().ok()?;
-        }
-        extensions = next;
-    }
-    match version {
-        [3, minor @ 1..=4] if extensions.is_empty() && after.is_empty() => Some(minor),
-        _ => None,
-    }
-}
-
-/// Bytes after their length, and what follows them.
-fn vector(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
 }
 
 #[cfg(test)]
@@ -222,10 +144,22 @@ mod tests {
         [&[SERVER_HELLO, 0, 0, body.len() as u8], &body[..]].concat()
     }
 
+    /// Bytes after their length, and what follows them.
+    fn vector(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+        let (length, rest) = bytes.split_first_chunk()?;
+        rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))
+    }
+
     /// A record for every fragment of at most `size` bytes.
     fn records(message: &[u8], size: usize) -> Vec<u8> {
         let record = |data: &[u8]| [&[HANDSHAKE, 3, 3, 0, data.len() as u8], data].concat();
         message.chunks(size).flat_map(record).collect()
+    }
+
+    /// What is read, and what is said of it.
+    fn read_all(stream: &[u8]) -> (Result<(), Unhealthy>, String) {
+        let mut said = Vec::new();
+        (read(stream, &mut said), String::from_utf8(said).expect("ASCII"))
     }
 
     const TLS_1_3: &[u8] = b"\0\x0a\0\x33\0\0\0\x2b\0\x02\x03\x04";
@@ -233,23 +167,24 @@ mod tests {
 
     #[test]
     fn every_prefix_wants_more_and_what_follows_changes_nothing() {
-        for (hello, version) in [
-            (hello([3, 3], TLS_1_3), Ok(Some(4))),
-            (hello([3, 3], b""), Ok(Some(3))),
-            (hello([3, 3], b"\0\0"), Ok(Some(3))),
-            (hello([3, 3], b"\0\x05\xff\x01\0\x01\0"), Ok(Some(3))),
-            (hello([3, 2], b""), Err(Error::Version(2))),
-            (hello([3, 1], b"\0\0"), Err(Error::Version(1))),
-            (hello([3, 0], b""), Err(Error::Hello)),
+        let old = Err(Unhealthy::Malformed("ServerHello older than TLS 1.2"));
+        for (hello, outcome) in [
+            (hello([3, 3], TLS_1_3), Ok(())),
+            (hello([3, 3], b""), Ok(())),
+            (hello([3, 2], b""), old),
+            (hello([3, 0], b"\0\0"), old),
+            (hello([3, 4], b""), Err(MALFORMED)),
+            (hello([2, 3], b""), Err(MALFORMED)),
         ] {
             for size in [1, 2, 5, 255] {
                 let stream = records(&hello, size);
                 for stream in [[WARNED, WARNED, &stream].concat(), stream] {
                     for length in 0..stream.len() {
-                        assert_eq!(read(&stream[..length]), Ok(None), "{stream:?} up to {length}");
+                        assert_eq!(read_all(&stream[..length]).0, Err(MORE), "{stream:?} up to {length}");
                     }
-                    assert_eq!(read(&stream), version);
-                    assert_eq!(read(&[&stream[..], b"\0junk"].concat()), version);
+                    assert_eq!(read_all(&stream), (outcome, String::new()));
+                    let more = [&stream[..], b"\0junk"].concat();
+                    assert_eq!(read_all(&more).0, outcome);
                 }
             }
         }
@@ -263,7 +198,7 @@ mod tests {
                 &b"HTTP/1.1 400 Bad Request\r\n"[..],
                 r#"not a TLS response: "HTTP/1.1 400 Bad Request\x0d\x0a""#,
             ),
-            (&[b'x'; 33], &*format!("not a TLS response: \"{}...\"", "x".repeat(32))),
+            (&[b'x'; 81], &*format!("not a TLS response: \"{}...\"", "x".repeat(80))),
             (b"\x16\x02", r#"not a TLS response: "\x16\x02""#),
             (b"\x16\x03\x05", r#"not a TLS response: "\x16\x03\x05""#),
             (b"\x17\x03\x03\0\x01", r#"not a TLS response: "\x17\x03\x03\x00\x01""#),
@@ -279,29 +214,17 @@ mod tests {
             (&records(&long, 255), "ServerHello longer than 16 KiB"),
             (&records(&[SERVER_HELLO, 1, 0, 0], 1), "ServerHello longer than 16 KiB"),
             (&client_hello(None), "malformed ServerHello"),
-            (&records(&hello([3, 4], b""), 255)[..20], "more"),
-            (&records(&hello([3, 5], b""), 255), "malformed ServerHello"),
-            (&records(&hello([2, 3], b""), 255), "malformed ServerHello"),
-            (&records(&hello([3, 3], b"\0"), 255), "malformed ServerHello"),
-            (&records(&hello([3, 3], b"\0\x01x"), 255), "malformed ServerHello"),
-            (&records(&hello([3, 3], b"\0\x04\0\x2b\0\x02"), 255), "malformed ServerHello"),
-            (&records(&hello([3, 3], b"\0\x05\0\x2b\0\x01\x03"), 255), "malformed ServerHello"),
-            (&records(&hello([3, 3], b"\0\0\0"), 255), "malformed ServerHello"),
+            (&records(&hello([3, 3], b""), 255)[..39], "more"),
             (&records(&[SERVER_HELLO, 0, 0, 0], 255), "malformed ServerHello"),
-            (&records(&[&[SERVER_HELLO, 0, 0, 71][..], &[33; 71]].concat(), 255), "malformed ServerHello"),
-            (&records(&hello([3, 3], b"")[..39], 255), "more"),
             (b"\x02", r#"not a TLS response: "\x02""#),
         ] {
-            let said = match read(stream) {
-                Ok(version) => version.map_or("more".into(), |minor| vec![minor]),
-                Err(error) => error.printed(),
-            };
-            assert_eq!(String::from_utf8_lossy(&said), words, "{stream:?}");
+            let (outcome, said) = read_all(stream);
+            match outcome {
+                Err(Unhealthy::Malformed(what)) => assert_eq!((what, &*said), (words, ""), "{stream:?}"),
+                Err(MORE) => assert_eq!((words, &*said), ("more", ""), "{stream:?}"),
+                outcome => assert_eq!((outcome, &*said), (Err(Unhealthy::Answer), words), "{stream:?}"),
+            }
         }
-        assert_eq!(end(b"").printed(), b"connection closed without an answer");
-        assert_eq!(end(b"\x16").printed(), b"connection closed within the ServerHello");
-        assert_eq!(Error::Version(1).printed(), b"TLS 1.0, want TLS 1.2 or 1.3");
-        assert_eq!(Error::Version(2).printed(), b"TLS 1.1, want TLS 1.2 or 1.3");
     }
 
     #[test]

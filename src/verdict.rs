@@ -3,9 +3,13 @@
 use std::io;
 use std::time::Duration;
 
+use crate::duration::push_duration;
 use crate::errno::{self, EADDRNOTAVAIL, EAFNOSUPPORT, ENETUNREACH};
-use crate::print::{Print, push};
+use crate::print::{push, push_escaped};
 use crate::target::Target;
+
+/// How much is shown of a target: ten lines fit into what Docker keeps of the output.
+const TARGET_MAX: usize = 256;
 
 /// What was found out about one target.
 #[derive(Debug)]
@@ -46,6 +50,10 @@ pub enum Unhealthy {
     NoSuchName,
     /// The name servers answer, but cannot or will not tell.
     NameServerCannotTell,
+    /// The connection was closed too early, as these words say; while it is open, more is wanted.
+    CutOff(&'static str),
+    /// What came is malformed or too long, as these words say.
+    Malformed(&'static str),
     /// The answer is not the wanted one.
     Answer,
 }
@@ -63,23 +71,27 @@ impl Unhealthy {
     }
 }
 
-/// The report line: `healthy: TARGET: 200 OK in 1.3ms` or
-/// `unhealthy: TARGET: connect: connection refused`.
-impl Print for Verdict<'_> {
-    fn print(&self, out: &mut Vec<u8>) {
+impl Verdict<'_> {
+    /// Appends the report line: `healthy: TARGET: 200 OK in 1.3ms` or
+    /// `unhealthy: TARGET: connect: connection refused`.
+    pub fn push(&self, out: &mut Vec<u8>) {
         push(out, if self.outcome.is_ok() { "healthy: " } else { "unhealthy: " });
-        self.target.print(out);
+        push_escaped(out, &self.target.shown, TARGET_MAX);
         push(out, ": ");
         match self.outcome {
             Ok(_) | Err(Unhealthy::Answer) => {}
             Err(Unhealthy::TimedOut(phase)) => {
                 push(out, phase.name());
                 push(out, "timed out after ");
-                self.timeout.print(out);
+                push_duration(out, self.timeout);
             }
             Err(Unhealthy::Failed(phase, number)) => {
                 push(out, phase.name());
                 errno::push_words(out, number);
+            }
+            Err(Unhealthy::CutOff(words) | Unhealthy::Malformed(words)) => {
+                push(out, "receive: ");
+                push(out, words);
             }
             Err(Unhealthy::NoSuchName) => push(out, "resolve: no such name"),
             Err(Unhealthy::NameServerCannotTell) => push(out, "resolve: the name server cannot tell"),
@@ -87,7 +99,7 @@ impl Print for Verdict<'_> {
         push(out, &self.said);
         if let Ok(elapsed) = self.outcome {
             push(out, " in ");
-            elapsed.print(out);
+            push_duration(out, elapsed);
         }
         push(out, "\n");
     }

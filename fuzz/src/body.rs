@@ -4,8 +4,9 @@
 //! Input: length of the text, seed of the chunks, coding; the text; the body.
 //! Coding: 1 chunked, 2 length, otherwise until close.
 
-use scratch_probe::response::Response;
-use scratch_probe::search::Search;
+use scratch_probe::response::read;
+use scratch_probe::text::contains;
+use scratch_probe::verdict::Unhealthy;
 
 use super::{Numbers, take};
 
@@ -13,13 +14,10 @@ pub fn check(data: &[u8]) {
     let mut body = data;
     let [length, seed, coding] = [(); 3].map(|()| take(&mut body));
     let (text, body) = body.split_at(body.len().min(usize::from(length)));
-    let want = text.is_empty() || body.windows(text.len()).any(|window| window == text);
+    let want = (0..=body.len()).any(|start| body[start..].starts_with(text));
+    assert_eq!(contains(body, text), want, "the search alone");
 
     let mut numbers = Numbers::new(seed);
-    let mut search = Search::new(text);
-    cut(body, &mut numbers, |piece| piece.iter().for_each(|&byte| search.feed(byte)));
-    assert_eq!(search.found(), want, "the search alone");
-
     let mut stream = b"HTTP/1.1 200 OK\r\n".to_vec();
     match coding & 3 {
         1 => {
@@ -35,11 +33,23 @@ pub fn check(data: &[u8]) {
             stream.extend_from_slice(body);
         }
     }
-    let mut response = Response::new(false, text);
-    cut(&stream, &mut numbers, |piece| assert_eq!(response.feed(piece), Ok(())));
-    assert_eq!(response.end(), Ok(()));
-    assert_eq!(response.is_complete(), matches!(coding & 3, 1 | 2));
-    assert_eq!(response.found(), want, "in the response");
+    let mut received = Vec::new();
+    let mut content = Vec::new();
+    let mut outcome = Ok(());
+    let mut look = |received: &[u8], ended| {
+        content.clear();
+        read(received, &mut Vec::new()).and_then(|response| {
+            response.content(false, ended, &mut |piece| content.extend_from_slice(piece))
+        })
+    };
+    cut(&stream, &mut numbers, |piece| {
+        received.extend_from_slice(piece);
+        outcome = look(&received, false);
+        let is_whole = received.len() == stream.len() && matches!(coding & 3, 1 | 2);
+        assert_eq!(matches!(outcome, Err(Unhealthy::CutOff(_))), !is_whole, "{outcome:?}");
+    });
+    assert_eq!(look(&received, true), Ok(()));
+    assert_eq!(content, body);
 }
 
 /// Hands out the bytes in pieces of any length.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use scratch_probe::cli::parse;
 use scratch_probe::config::Config;
-use scratch_probe::print::{Print, push_quoted};
+use scratch_probe::print::push_quoted;
 use scratch_probe::request::{method, request};
 use scratch_probe::response;
 use scratch_probe::target::{Check, Target};
@@ -157,12 +157,11 @@ fn reports(target: &Target, config: &Config) {
     let bytes = written.unwrap_or_else(|| b"\x1b[2J\r\n\0\xff".to_vec());
     let mut got = Vec::new();
     push_quoted(&mut got, &bytes);
-    let said = [
-        Vec::new(),
-        response::Error::NotHttp(bytes.clone()).printed(),
-        tls::Error::NotTls(bytes.clone()).printed(),
-        [&got[..], &got].concat(),
-    ];
+    let mut instead = [Vec::new(), Vec::new()];
+    let _ = response::read(&[&bytes[..], b"\n"].concat(), &mut instead[0]);
+    let _ = tls::read(&bytes, &mut instead[1]);
+    let [http, tls] = instead;
+    let said = [Vec::new(), http, tls, [&got[..], &got].concat()];
     let timeout = config.timeout.unwrap_or_default();
     let outcomes = [
         Ok(timeout),
@@ -175,7 +174,9 @@ fn reports(target: &Target, config: &Config) {
         for outcome in outcomes {
             let start: &[u8] = if outcome.is_ok() { b"healthy: " } else { b"unhealthy: " };
             let verdict = Verdict { target, said: said.clone(), outcome, timeout };
-            line(&verdict.printed(), start);
+            let mut report = Vec::new();
+            verdict.push(&mut report);
+            line(&report, start);
         }
     }
 }

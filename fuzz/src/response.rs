@@ -6,7 +6,9 @@
 //! set, 2 repeats the tail until the header section's cap is passed, 4 until the
 //! body's is.
 
-use scratch_probe::response::{BODY_MAX, Error, HEADER_MAX, Response};
+use scratch_probe::response::{BODY_MAX, HEADER_MAX, read};
+use scratch_probe::text::contains;
+use scratch_probe::verdict::Unhealthy;
 
 use super::{Numbers, assert_printable, take};
 
@@ -40,7 +42,7 @@ fn repeated(stream: &[u8], flags: u8, seed: u8, tail: u8) -> Vec<u8> {
     let length = match flags & !1 {
         2 => HEADER_MAX + 300,
         // It takes long, so it is rare.
-        4 if seed.is_multiple_of(8) => BODY_MAX as usize + 300,
+        4 if seed.is_multiple_of(8) => BODY_MAX + 300,
         _ => 0,
     };
     let tail = &stream[stream.len().saturating_sub(usize::from(tail))..];
@@ -54,71 +56,51 @@ fn repeated(stream: &[u8], flags: u8, seed: u8, tail: u8) -> Vec<u8> {
 /// What a reader learns: how it ended, status and reason, whether the text was found.
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
-    result: Result<(), Kind>,
+    result: Result<bool, Unhealthy>,
     status: Option<(u16, Vec<u8>)>,
-    found: bool,
 }
 
-/// An error without the bytes that came, which depend on the cuts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    NotHttp,
-    Field,
-    HeaderTooLong,
-    ContentLength,
-    Chunk,
-    Empty,
-    HeaderCutOff,
-    BodyCutOff(u64, u64),
-    ChunksCutOff,
-}
+const NOT_HTTP: Unhealthy = Unhealthy::Answer;
+const FIELD: Unhealthy = Unhealthy::Malformed("malformed header field");
+const HEADER_TOO_LONG: Unhealthy = Unhealthy::Malformed("header section longer than 64 KiB");
+const CONTENT_LENGTH: Unhealthy = Unhealthy::Malformed("malformed Content-Length");
+const CHUNK: Unhealthy = Unhealthy::Malformed("malformed chunked coding");
+const HEADER_CUT_OFF: Unhealthy = Unhealthy::CutOff("connection closed within the header section");
+const BODY_CUT_OFF: Unhealthy = Unhealthy::CutOff("connection closed within the body");
+const CHUNKS_CUT_OFF: Unhealthy = Unhealthy::CutOff("connection closed before the last chunk");
 
-impl From<Error> for Kind {
-    fn from(error: Error) -> Kind {
-        let line = scratch_probe::print::Print::printed(&error);
-        assert_printable(&line, 256);
-        match error {
-            Error::NotHttp(_) => Kind::NotHttp,
-            Error::Field => Kind::Field,
-            Error::HeaderTooLong => Kind::HeaderTooLong,
-            Error::ContentLength => Kind::ContentLength,
-            Error::Chunk => Kind::Chunk,
-            Error::Empty => Kind::Empty,
-            Error::HeaderCutOff => Kind::HeaderCutOff,
-            Error::BodyCutOff(came, length) => Kind::BodyCutOff(came, length),
-            Error::ChunksCutOff => Kind::ChunksCutOff,
-        }
-    }
-}
-
-/// Feeds the pieces as the product does: to completion, an error or the end.
+/// Reads after each piece as the product does: to completion, an error or the end.
 fn fed<'a>(head: bool, expect: &[u8], pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
-    let mut response = Response::new(head, expect);
-    let mut result = Ok(());
-    let mut cap = HEADER_MAX as u64 + BODY_MAX;
-    for piece in pieces {
-        if response.is_complete() {
-            break;
+    let mut received = Vec::new();
+    let mut said = Vec::new();
+    let mut ended = false;
+    let mut pieces = pieces;
+    let result = loop {
+        match read(&received, &mut said).and_then(|response| response.content(head, ended, &mut |_| {})) {
+            Err(Unhealthy::CutOff(_)) if !ended => {}
+            result => break result,
         }
-        assert!(cap > 0, "asks for more than both caps");
-        cap = cap.saturating_sub(piece.len() as u64);
-        result = response.feed(piece);
-        if result.is_err() {
-            break;
+        assert!(received.len() < HEADER_MAX + BODY_MAX, "asks for more than both caps");
+        match pieces.next() {
+            Some(piece) => received.extend_from_slice(piece),
+            None => ended = true,
         }
-    }
-    if result.is_ok() && !response.is_complete() {
-        result = response.end();
-    }
-    let status = response.status().map(|(status, reason)| (status, reason.to_vec()));
-    assert!(status.is_some() || result.is_err(), "complete without a status");
-    Outcome { result: result.map_err(Kind::from), status, found: response.found() }
+    };
+    assert_printable(&said, 512);
+    assert_eq!(said.is_empty(), result != Err(NOT_HTTP), "it is said what came instead");
+    let response = read(&received, &mut said).ok();
+    let found = result.map(|()| {
+        let mut content = Vec::new();
+        let response = response.as_ref().expect("a whole response has a status");
+        let again = response.content(head, ended, &mut |piece| content.extend_from_slice(piece));
+        assert_eq!(again, Ok(()), "a second look sees the same");
+        contains(&content, expect)
+    });
+    Outcome { result: found, status: response.map(|response| (response.status, response.reason.to_vec())) }
 }
 
 /// All of the stream at once.
 fn model(stream: &[u8], head: bool, expect: &[u8]) -> Outcome {
-    let contains =
-        |body: &[u8]| expect.is_empty() || body.windows(expect.len()).any(|window| window == expect);
     let mut header = Header { window: &stream[..stream.len().min(HEADER_MAX)], whole: stream, at: 0 };
     let parsed = loop {
         match header.section() {
@@ -128,24 +110,25 @@ fn model(stream: &[u8], head: bool, expect: &[u8]) -> Outcome {
     };
     let section = match parsed {
         Ok(section) => section,
-        Err(kind) => return Outcome { result: Err(kind), status: None, found: expect.is_empty() },
+        Err(error) => return Outcome { result: Err(error), status: None },
     };
     let bytes = &stream[header.at..];
-    let capped = bytes.len() as u64 >= BODY_MAX;
-    let bytes = &bytes[..bytes.len().min(BODY_MAX as usize)];
+    let capped = bytes.len() >= BODY_MAX;
+    let bytes = &bytes[..bytes.len().min(BODY_MAX)];
     let (result, body) = if head || matches!(section.status, 204 | 304) {
         (Ok(()), Vec::new())
     } else if section.chunked {
         let (result, body) = dechunked(bytes);
-        (if capped && result == Err(Kind::ChunksCutOff) { Ok(()) } else { result }, body)
+        (if capped && result == Err(CHUNKS_CUT_OFF) { Ok(()) } else { result }, body)
     } else if let Some(length) = section.length {
         let came = bytes.len() as u64;
-        let result = if came < length && !capped { Err(Kind::BodyCutOff(came, length)) } else { Ok(()) };
+        let result = if came < length && !capped { Err(BODY_CUT_OFF) } else { Ok(()) };
         (result, bytes[..came.min(length) as usize].to_vec())
     } else {
         (Ok(()), bytes.to_vec())
     };
-    Outcome { result, status: Some((section.status, section.reason)), found: contains(&body) }
+    let found = expect.is_empty() || (0..body.len()).any(|start| body[start..].starts_with(expect));
+    Outcome { result: result.map(|()| found), status: Some((section.status, section.reason)) }
 }
 
 struct Section {
@@ -163,32 +146,25 @@ struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// The error where the next byte is missing, or beyond the cap.
-    fn missing(&self) -> Kind {
-        match self.whole.len() {
-            0 => Kind::Empty,
-            length if length > HEADER_MAX => Kind::HeaderTooLong,
-            _ => Kind::HeaderCutOff,
-        }
+    fn missing(&self) -> Unhealthy {
+        if self.whole.len() > HEADER_MAX { HEADER_TOO_LONG } else { HEADER_CUT_OFF }
     }
 
-    /// Up to the next LF, which is taken and not returned. A NUL is an error of this `kind`.
-    fn line(&mut self, kind: Kind) -> Result<&'a [u8], Kind> {
+    /// Up to the next LF, which is taken and not returned.
+    fn line(&mut self) -> Result<&'a [u8], Unhealthy> {
         let rest = &self.window[self.at..];
-        let end = rest.iter().position(|byte| b"\n\0".contains(byte)).ok_or_else(|| self.missing())?;
-        if rest[end] == 0 {
-            return Err(kind);
-        }
+        let end = rest.iter().position(|&byte| byte == b'\n').ok_or_else(|| self.missing())?;
         self.at += end + 1;
         Ok(&rest[..end])
     }
 
-    fn section(&mut self) -> Result<Section, Kind> {
+    fn section(&mut self) -> Result<Section, Unhealthy> {
         let start = &self.window[self.at..];
         let prefix = b"HTTP/1.";
         if start.iter().zip(prefix).any(|(byte, want)| byte != want) {
-            return Err(Kind::NotHttp);
+            return Err(NOT_HTTP);
         }
-        let line = without_cr(self.line(Kind::NotHttp)?);
+        let line = without_cr(self.line()?);
         let shape = |line: &[u8]| {
             line.len() >= 12
                 && line[7].is_ascii_digit()
@@ -196,15 +172,16 @@ impl<'a> Header<'a> {
                 && matches!(line[9], b'1'..=b'9')
                 && line[10..12].iter().all(u8::is_ascii_digit)
                 && line.get(12).is_none_or(|&byte| byte == b' ')
+                && !line.contains(&0)
         };
         if !shape(line) {
-            return Err(Kind::NotHttp);
+            return Err(NOT_HTTP);
         }
         let status = str::from_utf8(&line[9..12]).expect("digits").parse().expect("digits");
         let reason = line.get(13..).unwrap_or_default().to_vec();
         let mut section = Section { status, reason, length: None, chunked: false };
         loop {
-            let mut field = self.line(Kind::Field)?.to_vec();
+            let mut field = self.line()?.to_vec();
             if without_cr(&field).is_empty() {
                 return Ok(section);
             }
@@ -214,7 +191,7 @@ impl<'a> Header<'a> {
                     field.pop();
                 }
                 field.push(b' ');
-                field.extend_from_slice(&self.line(Kind::Field)?[1..]);
+                field.extend_from_slice(&self.line()?[1..]);
             }
             section.field(without_cr(&field))?;
         }
@@ -222,8 +199,11 @@ impl<'a> Header<'a> {
 }
 
 impl Section {
-    fn field(&mut self, field: &[u8]) -> Result<(), Kind> {
-        let colon = field.iter().position(|&byte| byte == b':').ok_or(Kind::Field)?;
+    fn field(&mut self, field: &[u8]) -> Result<(), Unhealthy> {
+        if field.contains(&0) {
+            return Err(FIELD);
+        }
+        let colon = field.iter().position(|&byte| byte == b':').ok_or(FIELD)?;
         // As text where every byte is one character.
         let text = |bytes: &[u8]| bytes.iter().map(|&byte| char::from(byte)).collect::<String>();
         let (name, value) = (text(&field[..colon]).to_ascii_lowercase(), text(&field[colon + 1..]));
@@ -231,11 +211,11 @@ impl Section {
         if name == "content-length" {
             for word in words {
                 if word.is_empty() || !word.bytes().all(|byte| byte.is_ascii_digit()) {
-                    return Err(Kind::ContentLength);
+                    return Err(CONTENT_LENGTH);
                 }
                 let number = word.parse().unwrap_or(u64::MAX);
                 if self.length.is_some_and(|length| length != number) {
-                    return Err(Kind::ContentLength);
+                    return Err(CONTENT_LENGTH);
                 }
                 self.length = Some(number);
             }
@@ -247,16 +227,16 @@ impl Section {
 }
 
 /// The content of a chunked body, and how it ended.
-fn dechunked(bytes: &[u8]) -> (Result<(), Kind>, Vec<u8>) {
+fn dechunked(bytes: &[u8]) -> (Result<(), Unhealthy>, Vec<u8>) {
     let mut content = Vec::new();
     let mut rest = bytes;
     let result = loop {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         let cut_off = digits == rest.len();
         if digits == 0 && !cut_off {
-            break Err(Kind::Chunk);
+            break Err(CHUNK);
         }
-        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else { break Err(Kind::ChunksCutOff) };
+        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else { break Err(CHUNKS_CUT_OFF) };
         let size = str::from_utf8(&rest[..digits]).expect("digits");
         let size = u64::from_str_radix(size, 16).unwrap_or(u64::MAX);
         rest = &rest[end + 1..];
@@ -269,26 +249,35 @@ fn dechunked(bytes: &[u8]) -> (Result<(), Kind>, Vec<u8>) {
         let returns = rest.iter().take_while(|&&byte| byte == b'\r').count();
         match rest.get(returns) {
             Some(b'\n') => rest = &rest[returns + 1..],
-            Some(_) => break Err(Kind::Chunk),
-            None => break Err(Kind::ChunksCutOff),
+            Some(_) => break Err(CHUNK),
+            None => break Err(CHUNKS_CUT_OFF),
         }
     };
     (result, content)
 }
 
-/// The lines after the last chunk, up to an empty one.
-fn trailers(bytes: &[u8]) -> Result<(), Kind> {
-    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-        let Some(line) = line.strip_suffix(b"\n") else { break };
-        let returns = line.iter().take_while(|&&byte| byte == b'\r').count();
-        match line[returns..] {
-            [] => return Ok(()),
-            [b' ' | b'\t', ..] => {}
-            _ if line.contains(&b':') => {}
-            _ => return Err(Kind::Chunk),
+/// The lines after the last chunk, up to an empty one. White space continues a line.
+fn trailers(bytes: &[u8]) -> Result<(), Unhealthy> {
+    let mut line: Option<Vec<u8>> = None;
+    let mut rest = bytes;
+    loop {
+        let continues = rest.first().map(|byte| b" \t".contains(byte));
+        match (&line, continues) {
+            (_, None) => return Err(CHUNKS_CUT_OFF),
+            (Some(line), Some(false)) if !line.contains(&b':') => return Err(CHUNK),
+            _ => {}
         }
+        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
+            return Err(CHUNKS_CUT_OFF);
+        };
+        let next = &rest[..end];
+        rest = &rest[end + 1..];
+        line = match line {
+            Some(line) if continues == Some(true) => Some([&line[..], next].concat()),
+            _ if without_cr(next).is_empty() => return Ok(()),
+            _ => Some(next.to_vec()),
+        };
     }
-    Err(Kind::ChunksCutOff)
 }
 
 fn without_cr(line: &[u8]) -> &[u8] {

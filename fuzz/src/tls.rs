@@ -4,8 +4,8 @@
 //! Input: flags, seed, the stream. Flags: 1 takes the stream for a server's name,
 //! 2 puts it into records of the seed's sizes, 4 repeats it until the cap is passed.
 
-use scratch_probe::print::Print;
-use scratch_probe::tls::{ANSWER_MAX, Error, client_hello, end, read};
+use scratch_probe::tls::{ANSWER_MAX, client_hello, read};
+use scratch_probe::verdict::Unhealthy;
 
 use super::{Numbers, assert_printable, take};
 
@@ -49,33 +49,32 @@ fn in_records(message: &[u8], numbers: &mut Numbers) -> Vec<u8> {
     stream
 }
 
-/// An error without the bytes that came, which depend on the cuts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    NotTls,
-    Alert(u8),
-    TooLong,
-    Hello,
-    Version(u8),
+/// Nothing yet, or what it is instead of a ServerHello. What is no TLS is shown as far as it
+/// came, which depends on the cuts.
+type Verdict = Option<Result<(), String>>;
+
+const NOT_TLS: &str = "not a TLS response: ";
+const TOO_LONG: &str = "ServerHello longer than 16 KiB";
+const MALFORMED: &str = "malformed ServerHello";
+const OLD: &str = "ServerHello older than TLS 1.2";
+
+fn is(words: &str) -> Verdict {
+    Some(Err(words.to_owned()))
 }
 
-type Verdict = Option<Result<u8, Kind>>;
-
 fn outcome(answer: &[u8]) -> Verdict {
-    let error = match read(answer) {
-        Ok(version) => return version.map(Ok),
-        Err(error) => error,
-    };
-    assert_printable(&error.printed(), 256);
-    assert_eq!(end(answer) == Error::Empty, answer.is_empty());
-    Some(Err(match error {
-        Error::NotTls(_) => Kind::NotTls,
-        Error::Alert(description) => Kind::Alert(description),
-        Error::TooLong => Kind::TooLong,
-        Error::Hello => Kind::Hello,
-        Error::Version(minor) => Kind::Version(minor),
-        Error::Empty | Error::CutOff => unreachable!("only an end is one"),
-    }))
+    let mut said = Vec::new();
+    let outcome = read(answer, &mut said);
+    assert_printable(&said, 512);
+    let said = String::from_utf8(said).expect("printable");
+    assert_eq!(said.is_empty(), outcome != Err(Unhealthy::Answer));
+    match outcome {
+        Ok(()) => Some(Ok(())),
+        Err(Unhealthy::CutOff(_)) => None,
+        Err(Unhealthy::Malformed(words)) => is(words),
+        Err(_) if said.starts_with(NOT_TLS) => is(NOT_TLS),
+        Err(_) => is(&said),
+    }
 }
 
 /// Takes one byte at a time, and keeps its verdict once it has one.
@@ -99,7 +98,7 @@ impl Model {
             self.verdict = if self.left == 0 { self.header(byte) } else { self.fragment(byte) };
         }
         if self.verdict.is_none() && self.count == ANSWER_MAX {
-            self.verdict = Some(Err(Kind::TooLong));
+            self.verdict = is(TOO_LONG);
         }
     }
 
@@ -113,7 +112,7 @@ impl Model {
             _ => {
                 self.left = usize::from(self.header[3]) * 256 + usize::from(byte);
                 if self.left > 16384 {
-                    return Some(Err(Kind::TooLong));
+                    return is(TOO_LONG);
                 }
                 let alert = self.header[0] == 21;
                 self.header.clear();
@@ -121,7 +120,7 @@ impl Model {
                 if alert { self.left == 2 } else { self.left > 0 }
             }
         };
-        if good { None } else { Some(Err(Kind::NotTls)) }
+        if good { None } else { is(NOT_TLS) }
     }
 
     fn fragment(&mut self, byte: u8) -> Verdict {
@@ -130,26 +129,29 @@ impl Model {
             alert.push(byte);
             return match alert[..] {
                 [_] | [1, 112] => None,
-                _ => Some(Err(Kind::Alert(byte))),
+                _ => is(&format!("TLS alert {byte}")),
             };
         }
         self.message.push(byte);
         let message = &self.message[..];
         if message[0] != 2 {
-            return Some(Err(Kind::Hello));
+            return is(MALFORMED);
         }
         if message.len() < 4 {
             return None;
         }
         let length = message[1..4].iter().fold(0, |length, &byte| length << 8 | usize::from(byte));
         if length > ANSWER_MAX {
-            return Some(Err(Kind::TooLong));
+            return is(TOO_LONG);
         }
-        (message.len() == 4 + length).then(|| match version(Bytes(&message[4..])) {
-            Some([3, minor @ (3 | 4)]) => Ok(minor),
-            Some([3, minor @ (1 | 2)]) => Err(Kind::Version(minor)),
-            _ => Err(Kind::Hello),
-        })
+        if message.len() < 4 + length {
+            return None;
+        }
+        match message[4..] {
+            [3, 3, ..] => Some(Ok(())),
+            [3, 0..=2, ..] => is(OLD),
+            _ => is(MALFORMED),
+        }
     }
 }
 
@@ -170,31 +172,12 @@ impl<'a> Bytes<'a> {
     }
 }
 
-fn version(mut hello: Bytes) -> Option<[u8; 2]> {
-    let mut version: [u8; 2] = hello.take(34)?[..2].try_into().ok()?;
-    if hello.vector(1)?.0.len() > 32 {
-        return None;
-    }
-    hello.take(3)?;
-    if !hello.0.is_empty() {
-        let mut extensions = hello.vector(2)?;
-        while !extensions.0.is_empty() {
-            let supported_versions = extensions.take(2)? == b"\0\x2b";
-            let data = extensions.vector(2)?.0;
-            if supported_versions {
-                version = data.try_into().ok()?;
-            }
-        }
-    }
-    hello.0.is_empty().then_some(version)
-}
-
 /// A ClientHello in which every length is right and nothing is left over.
 fn hello(name: &[u8]) {
     let name = &name[..name.len().min(253)];
     for server_name in [None, Some(name)] {
         let stream = client_hello(server_name);
-        assert_eq!(outcome(&stream), Some(Err(Kind::Hello)), "an echo is no answer");
+        assert_eq!(outcome(&stream), is(MALFORMED), "an echo is no answer");
         let sent = server_name.map(|name| name.strip_suffix(b".").unwrap_or(name));
         assert_eq!(names(&stream), Some(sent.into_iter().collect()), "{stream:?}");
     }
