@@ -155,6 +155,8 @@ impl Conf {
     /// first, two for each, identified by `id` and the numbers after it. With enough
     /// dots it is the name itself and then its search domains, else the other
     /// way round; with a dot at its end it is only itself.
+    // A stack frame of its own, see `probe::attempt`.
+    #[inline(never)]
     pub fn questions(&self, name: &[u8], id: u16, ask: &mut dyn FnMut(Vec<u8>)) {
         let mut candidates = Vec::new();
         for domain in &self.search {

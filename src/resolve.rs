@@ -98,6 +98,8 @@ impl Question {
 /// and again each second. The first candidate that has addresses wins, as in
 /// the C library; those before it are waited for in the first half of the time,
 /// so that one name server's silence does not take all of it.
+// A stack frame of its own, see `probe::attempt`.
+#[inline(never)]
 fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
     let left = deadline.left().unwrap_or_default();
     let mut failure = Unhealthy::NoSuchName;

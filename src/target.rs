@@ -88,6 +88,8 @@ const UNIX: Error = Error("want an absolute path, as in unix:/run/app.sock");
 const UNIX_TOO_LONG: Error = Error("the path has more than the 107 bytes of a Unix socket address");
 
 /// Reads a target.
+// A stack frame of its own, see `probe::attempt`.
+#[inline(never)]
 pub fn parse(target: &Expanded) -> Result<Target, Error> {
     let text = &target.text[..];
     if text.iter().any(u8::is_ascii_control) {
