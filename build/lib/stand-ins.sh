@@ -26,13 +26,15 @@ END
     rm "$CONTEXT/rust.tar"
 }
 
-# TorrServer's image: a shell is in it. Torrlite's: nothing else is.
+# TorrServer's image: a shell is in it, with the libraries that Debian's other package of
+# busybox wants. Torrlite's: nothing else is.
 torrserver_images() {
     need busybox=busybox-static
-    cp "$(command -v busybox)" "$CONTEXT"
+    install -D "$(command -v busybox)" "$CONTEXT/shell/bin/sh"
+    ldd "$CONTEXT/shell/bin/sh" 2>/dev/null | grep -o '/lib[^ ]*' | xargs -r cp -L --parents -t "$CONTEXT/shell"
     docker_build "$NAME/torrserver" "$CONTEXT" <<'END'
 FROM scratch
-COPY busybox /bin/sh
+COPY shell /
 COPY stand_in /
 CMD ["/bin/sh", "-c", "exec /stand_in"]
 END
