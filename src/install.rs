@@ -21,22 +21,17 @@ const TEMPORARY: &str = ".probe-000000000000000000000000000000000";
 /// The most of a path that is shown.
 const SHOWN: usize = 256;
 
-/// Copies the running binary to `path`, or into it as `probe` if it is a folder.
-/// Whether that was done; `line` says so, or why not. It has the path as it was
-/// written, and so not what a variable holds.
+/// Copies the running binary to `path`. Whether that was done; `line` says so, or why
+/// not. It has the path as it was written, and so not what a variable holds.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
-    let mut shown = path.written.clone();
-    let result = match file::open(SELF, false) {
-        Ok(binary) => put(binary, &path.text),
-        Err(error) => {
-            shown = SELF.into();
-            Err(error)
-        }
+    let (shown, result) = match file::open(SELF, false) {
+        Ok(binary) => (&path.written[..], put(binary, &path.text)),
+        Err(error) => (SELF.as_bytes(), Err(error)),
     };
     push(line, if result.is_ok() { "installed: " } else { "probe: " });
-    push_escaped(line, &shown, SHOWN);
+    push_escaped(line, shown, SHOWN);
     if let Err(error) = &result {
         push(line, ": ");
         errno::push_words(line, error.raw_os_error().unwrap_or_default());
