@@ -124,9 +124,21 @@ fn an_argument_as_long_as_the_kernel_allows() {
     }
 }
 
+/// Whether SIGINT is ignored here, as by all that a script starts in the background (POSIX, sh, 2.11).
+fn ignores_sigint() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).expect("a mask") & 2 != 0)
+}
+
 /// The probe, at work with a deadline that is far away.
 fn started(args: &[&str]) -> Child {
     let mut probe = command();
+    if ignores_sigint() {
+        let mut env = Command::new("env");
+        env.arg("--default-signal=INT").arg(probe.get_program()).args(probe.get_args());
+        probe = env;
+    }
     probe.args(["-t", "60s"]).args(args).stdout(Stdio::null()).stderr(Stdio::null());
     probe.spawn().expect("the probe runs")
 }
