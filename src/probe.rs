@@ -39,6 +39,12 @@ pub fn attempt(
     }
 }
 
+/// Makes room for so many bytes more. An answer is the one thing here that a server can make
+/// large, so what std does where there is no memory, to end the process, will not do for it.
+fn reserve(bytes: &mut Vec<u8>, count: usize) -> Result<(), Unhealthy> {
+    bytes.try_reserve(count).or(Err(Unhealthy::Failed(Phase::Receive, ENOMEM)))
+}
+
 /// A connection to a server, and what it is to be asked.
 struct Talk<'a> {
     connection: Connection,
@@ -56,9 +62,7 @@ impl Talk<'_> {
         let mut buffer = [0; BUFFER];
         loop {
             let piece = self.connection.receive(&mut buffer, self.deadline)?;
-            if received.try_reserve(piece.len()).is_err() {
-                return Err(Unhealthy::Failed(Phase::Receive, ENOMEM));
-            }
+            reserve(received, piece.len())?;
             received.extend_from_slice(piece);
             match read(received, piece.is_empty()) {
                 Err(Unhealthy::CutOff(_)) if !piece.is_empty() => {}
@@ -90,6 +94,11 @@ impl Talk<'_> {
         if is_accepted && outcome.is_err() {
             return outcome;
         }
+        let mut content = Vec::new();
+        if options.expect.is_some() {
+            reserve(&mut content, received.len())?;
+            let _ = response.content(to_head, true, &mut |piece| content.extend_from_slice(piece));
+        }
         // An unwanted status says more than what then went wrong with its body.
         push_number(said, response.status.into());
         push(said, if response.reason.is_empty() { "" } else { " " });
@@ -99,15 +108,13 @@ impl Talk<'_> {
             push_escaped(said, written, SHOWN);
             return Err(Unhealthy::Answer);
         }
-        if let Some(expect) = &options.expect {
-            let mut content = Vec::with_capacity(received.len());
-            let _ = response.content(to_head, true, &mut |piece| content.extend_from_slice(piece));
-            if !contains(&content, &expect.text) {
-                push(said, ", want ");
-                push_quoted(said, &expect.written);
-                push(said, " in the body");
-                return Err(Unhealthy::Answer);
-            }
+        if let Some(expect) = &options.expect
+            && !contains(&content, &expect.text)
+        {
+            push(said, ", want ");
+            push_quoted(said, &expect.written);
+            push(said, " in the body");
+            return Err(Unhealthy::Answer);
         }
         Ok(())
     }
