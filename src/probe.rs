@@ -101,7 +101,9 @@ impl Talk<'_> {
         }
         // An unwanted status says more than what then went wrong with its body.
         push_number(said, response.status.into());
-        push(said, if response.reason.is_empty() { "" } else { " " });
+        if !response.reason.is_empty() {
+            push(said, " ");
+        }
         push_escaped(said, response.reason, SHOWN);
         if !is_accepted {
             push(said, ", want ");
