@@ -27,8 +27,8 @@ pub const ECONNREFUSED: i32 = 111;
 /// A connection takes longer than the socket's timeout.
 pub const EINPROGRESS: i32 = 115;
 
-/// Appends what strerror(3) says of an error, in lower case and shorter.
-pub fn push_words(out: &mut Vec<u8>, number: i32) {
+/// Appends the error's message: that of strerror(3), in lower case and shorter.
+pub fn push_message(out: &mut Vec<u8>, number: i32) {
     let words = match number {
         2 => "no such file",
         ENOMEM => "out of memory",

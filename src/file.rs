@@ -1,5 +1,5 @@
-//! Opens files, all in one place and with short names: else std's way with paths of
-//! any length and its words for wrong options would add 5 KB to the binary.
+//! Opens files by short names only: std's code for paths of any length, and its errors for
+//! contradictory options, would add 5 KB.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -7,18 +7,24 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use crate::errno::ENAMETOOLONG;
 
-/// More than any path has that is opened here.
+/// Longer than every path opened here; with a bound the compiler drops std's code for longer ones.
 const PATH_MAX: usize = 40;
 
-/// `O_CREAT` and `O_EXCL`, the same on every platform that is built for.
-const NEW: i32 = 0o300;
+/// Opens a file to read it.
+pub fn open(path: &str) -> io::Result<File> {
+    with_flags(path, 0)
+}
 
-/// Opens the file to read it, or makes a new one of that name.
+/// Makes a new file of this name, to write it.
+pub fn create_new(path: &str) -> io::Result<File> {
+    // `O_CREAT` and `O_EXCL`, the same on every platform that is built for.
+    with_flags(path, 0o300)
+}
+
 #[inline(never)]
-pub fn open(path: &str, new: bool) -> io::Result<File> {
+fn with_flags(path: &str, flags: i32) -> io::Result<File> {
     if path.len() > PATH_MAX {
         return Err(io::Error::from_raw_os_error(ENAMETOOLONG));
     }
-    let flags = if new { NEW } else { 0 };
-    OpenOptions::new().read(true).write(new).custom_flags(flags).open(path)
+    OpenOptions::new().read(true).write(flags != 0).custom_flags(flags).open(path)
 }

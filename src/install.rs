@@ -8,8 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::errno::{self, EEXIST};
-use crate::expand::Expanded;
 use crate::file;
+use crate::input::expand::Expanded;
 use crate::print::{push, push_escaped};
 
 /// The running binary, also where its file has since been removed (proc(5)).
@@ -26,15 +26,15 @@ const SHOWN: usize = 256;
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
-    let (shown, result) = match file::open(SELF, false) {
-        Ok(binary) => (&path.written[..], put(binary, &path.text)),
+    let (shown, result) = match file::open(SELF) {
+        Ok(binary) => (&path.raw[..], put(binary, &path.text)),
         Err(error) => (SELF.as_bytes(), Err(error)),
     };
     push(line, if result.is_ok() { "installed: " } else { "probe: " });
     push_escaped(line, shown, SHOWN);
     if let Err(error) = &result {
         push(line, ": ");
-        errno::push_words(line, error.raw_os_error().unwrap_or_default());
+        errno::push_message(line, error.raw_os_error().unwrap_or_default());
     }
     push(line, "\n");
     result.is_ok()
@@ -53,7 +53,7 @@ fn put(binary: File, path: &[u8]) -> io::Result<()> {
     let mut length = ".probe-0".len();
     let (temporary, file) = loop {
         let temporary = &TEMPORARY[..length];
-        match file::open(temporary, true) {
+        match file::create_new(temporary) {
             Err(error) if error.raw_os_error() == Some(EEXIST) && length < TEMPORARY.len() => length += 1,
             opened => break (temporary, opened?),
         }

@@ -1,36 +1,48 @@
 //! The parts of `probe`, a health check for images that have nothing else.
 //!
 //! ```text
-//! argv, env -> cli -> Config { targets, options, timeout, wait }
+//! argv, env -> input::cli -> Config { targets, options, timeout, wait }
 //!           -> run: each target in turn -> Verdict -> report line -> exit code
 //! ```
 //!
-//! Every import runs down README's map of the files. `socket` opens sockets,
-//! `connection` reads and writes them, `dial`, `resolve` and `probe` talk over
-//! these, `install` and `file` know files; all other code is pure: bytes in, values out.
+//! docs/design.md has the map of the files; every import runs down it.
 
 #![deny(unsafe_code)]
 
-pub mod cli;
-pub mod config;
-pub mod connection;
-pub mod deadline;
-pub mod dial;
-pub mod dns;
-pub mod duration;
+/// What was asked for: from arguments and environment to a [`config::Config`](input::config::Config).
+/// Pure but for [`expand`](input::expand), which reads the files that a `${/path}` names.
+pub mod input {
+    pub mod cli;
+    pub mod config;
+    pub mod duration;
+    pub mod expand;
+    pub mod status;
+    pub mod target;
+}
+
+/// From an endpoint to bytes, in time.
+pub mod net {
+    pub mod connection;
+    pub mod deadline;
+    pub mod dial;
+    pub mod dns;
+    pub mod resolve;
+}
+
+/// The bytes of protocols, without I/O.
+pub mod wire {
+    pub mod request;
+    pub mod response;
+    pub mod tls;
+}
+
 pub mod errno;
-pub mod expand;
+pub mod failure;
 pub mod file;
 pub mod install;
 pub mod print;
 pub mod probe;
-pub mod request;
-pub mod resolve;
-pub mod response;
 pub mod run;
-pub mod socket;
-pub mod status;
-pub mod target;
+pub mod sys;
 pub mod text;
-pub mod tls;
 pub mod verdict;

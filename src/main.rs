@@ -1,18 +1,18 @@
-//! `probe`: std's arguments, environment and streams; everything else is in
+//! `probe`: the process's arguments, environment and streams; everything else is in
 //! the library.
 
 #![forbid(unsafe_code)]
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{Write, stderr, stdout};
+use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::process::exit;
 
-use scratch_probe::cli;
-use scratch_probe::config::Config;
+use scratch_probe::input::cli;
+use scratch_probe::input::config::Config;
 use scratch_probe::install::install;
 use scratch_probe::run::run;
+use scratch_probe::sys::{STDERR, STDOUT, exit, standard_stream};
 
 fn main() {
     let mut args = env::args_os().map(OsStringExt::into_vec);
@@ -30,29 +30,25 @@ fn main() {
         },
         Err(error) => say(false, &error.0),
     };
-    // Without dropping what the end of the process takes anyway: 608 bytes less.
     exit(code)
 }
 
-/// Reports one line a target, and whether all of them are healthy.
+/// Checks all targets and prints a line for each. Returns the exit code.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 fn check(config: &Config) -> i32 {
     let mut code = 0;
-    run(config, &mut |verdict| {
-        let is_healthy = verdict.outcome.is_ok();
+    run(config, &mut |is_healthy, lines| {
         if !is_healthy || !config.quiet {
-            let mut line = Vec::new();
-            verdict.push(&mut line);
-            code |= say(is_healthy, &line);
+            code |= say(is_healthy, lines);
         }
     });
     code
 }
 
-/// Says what went well on stdout, else what is wrong on stderr; the exit code. A closed or full
+/// Prints to stdout if all is well, else to stderr; returns the exit code. A closed or full
 /// stream changes nothing about the verdict, so a failed write is no failure.
-fn say(is_good: bool, text: &[u8]) -> i32 {
-    let _ = if is_good { stdout().write_all(text) } else { stderr().write_all(text) };
-    i32::from(!is_good)
+fn say(is_well: bool, text: &[u8]) -> i32 {
+    let _ = standard_stream(if is_well { STDOUT } else { STDERR }).write_all(text);
+    i32::from(!is_well)
 }

@@ -3,7 +3,11 @@
 //! std's formatting machinery is large beside the rest of the binary, so this
 //! stands in for it.
 
-/// The most that is shown of most texts.
+use std::time::Duration;
+
+use crate::text::is_echo;
+
+/// The longest form of most texts that is shown.
 pub const SHOWN: usize = 80;
 
 /// Appends `text` as it is.
@@ -24,19 +28,23 @@ pub fn push_number(out: &mut Vec<u8>, number: u64) {
     out.push(b'0' + (number % 10) as u8);
 }
 
-/// Appends at most `max` of `bytes`: printable ASCII as it is, everything else
-/// as `\xNN`, and `...` where something was left out. Control characters would
+/// Appends at most `max` of `bytes`: printable ASCII as it is, line ends and tabs by their names,
+/// everything else as `\xNN`, and `...` where something was left out. Control characters would
 /// move a terminal's cursor; length would push other lines out of the 4,096
 /// bytes that Docker keeps of a health check's output.
 pub fn push_escaped(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     for &byte in bytes.iter().take(max) {
-        if matches!(byte, b' '..=b'~') {
-            out.push(byte);
-        } else {
-            push(out, "\\x");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
+        match byte {
+            b' '..=b'~' => out.push(byte),
+            b'\r' => push(out, "\\r"),
+            b'\n' => push(out, "\\n"),
+            b'\t' => push(out, "\\t"),
+            _ => {
+                push(out, "\\x");
+                out.push(HEX[usize::from(byte >> 4)]);
+                out.push(HEX[usize::from(byte & 15)]);
+            }
         }
     }
     if bytes.len() > max {
@@ -44,12 +52,40 @@ pub fn push_escaped(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
     }
 }
 
-/// Appends `bytes` in double quotes, escaped, and no more of them than it
-/// takes to recognise a value.
+/// Appends `bytes` in quotes, escaped, and no more of them than it takes to recognise a value.
+/// A text that holds `"` stands between `'`, so that JSON can be read.
 pub fn push_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'"');
+    let quote = if bytes.iter().take(SHOWN).any(|&byte| byte == b'"') { b'\'' } else { b'"' };
+    out.push(quote);
     push_escaped(out, bytes, SHOWN);
-    out.push(b'"');
+    out.push(quote);
+}
+
+/// Appends an answer in quotes, unless it gives back what was `sent`, which may be a secret.
+pub fn push_answer(out: &mut Vec<u8>, answer: &[u8], sent: &[u8]) {
+    match is_echo(answer, sent) {
+        true => push(out, "an echo of what was sent"),
+        false => push_quoted(out, answer),
+    }
+}
+
+/// Appends a duration: tenths of a millisecond below a second (`1.3ms`),
+/// thousandths of a second above (`5s`, `1.25s`), no trailing zeros.
+pub fn push_duration(out: &mut Vec<u8>, duration: Duration) {
+    let tenths = duration.subsec_micros() / 100;
+    let (whole, mut fraction, unit) = match duration.as_secs() {
+        0 => (u64::from(tenths / 10), tenths % 10 * 100, "ms"),
+        seconds => (seconds, tenths / 10, "s"),
+    };
+    push_number(out, whole);
+    if fraction > 0 {
+        push(out, ".");
+    }
+    while fraction > 0 {
+        push_number(out, u64::from(fraction / 100));
+        fraction = fraction % 100 * 10;
+    }
+    push(out, unit);
 }
 
 #[cfg(test)]
@@ -63,13 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_and_high_bytes_are_hexadecimal() {
+    fn control_characters_and_high_bytes_are_escaped() {
         let quoted = text(|out| push_quoted(out, b"a b~\n\x1b[2J\x7f\x80\xff\0"));
-        assert_eq!(quoted, r#""a b~\x0a\x1b[2J\x7f\x80\xff\x00""#);
+        assert_eq!(quoted, r#""a b~\n\x1b[2J\x7f\x80\xff\x00""#);
+        assert_eq!(text(|out| push_quoted(out, b"\r\t{\"up\":true}")), r#"'\r\t{"up":true}'"#);
     }
 
     #[test]
-    fn what_is_too_long_ends_in_dots() {
+    fn a_text_that_is_too_long_ends_in_dots() {
         assert_eq!(text(|out| push_escaped(out, b"abc", 3)), "abc");
         assert_eq!(text(|out| push_escaped(out, b"abc", 2)), "ab...");
         assert_eq!(text(|out| push_quoted(out, &[b'x'; 1000])).len(), 85);
@@ -79,6 +116,26 @@ mod tests {
     fn numbers_are_decimal() {
         for number in [0, 9, 10, 4096, u64::MAX] {
             assert_eq!(text(|out| push_number(out, number)), number.to_string());
+        }
+    }
+
+    #[test]
+    fn printed_short_and_without_trailing_zeros() {
+        for (micros, want) in [
+            (1_337, "1.3ms"),
+            (40, "0ms"),
+            (999, "0.9ms"),
+            (500_000, "500ms"),
+            (999_999, "999.9ms"),
+            (1_000_000, "1s"),
+            (5_000_000, "5s"),
+            (1_250_000, "1.25s"),
+            (1_005_000, "1.005s"),
+            (3_600_000_000, "3600s"),
+        ] {
+            let mut out = Vec::new();
+            push_duration(&mut out, Duration::from_micros(micros));
+            assert_eq!(out, want.as_bytes(), "{want}");
         }
     }
 }

@@ -1,167 +1,178 @@
 //! One target, one attempt.
 
-use crate::config::Options;
-use crate::connection::{BUFFER, Connection};
-use crate::deadline::Deadline;
-use crate::dial;
-use crate::errno::{ECONNREFUSED, ENOMEM};
-use crate::print::{SHOWN, push, push_escaped, push_number, push_quoted};
-use crate::request::{method, request};
-use crate::response::{self, BODY_MAX};
-use crate::status;
-use crate::target::{Check, Http, Target};
-use crate::text::contains;
-use crate::tls;
-use crate::verdict::{Phase, Unhealthy};
+use crate::errno::ECONNREFUSED;
+use crate::failure::{Phase, Unhealthy};
+use crate::input::config::Options;
+use crate::input::status;
+use crate::input::target::{Check, Http, Target};
+use crate::net::connection::Connection;
+use crate::net::deadline::Deadline;
+use crate::net::dial;
+use crate::print::{SHOWN, push, push_answer, push_escaped, push_number, push_quoted};
+use crate::text::{Search, contains};
+use crate::wire::request::{method, request};
+use crate::wire::response::{BODY_MAX, Response};
+use crate::wire::tls::{ServerHello, client_hello};
 
-/// Checks `target` once, until `deadline` at the latest. Appends to `said` what
-/// it answered and, where that is not what was wanted, what was.
-// Not inlined, as seven others are not that say so: in one stack frame of several KB
-// each access takes three bytes more, 1,184 in all.
+/// Checks `target` once, within `deadline`. Appends to `detail` what is known of the server's
+/// answer and, if another one was expected, which.
+// Not inlined, nor are the functions that refer here: in one frame of several KB each access
+// to the stack takes three more bytes of code, some 1,200 in all.
 #[inline(never)]
 pub fn attempt(
     target: &Target,
     options: &Options,
     deadline: &Deadline,
-    said: &mut Vec<u8>,
+    detail: &mut Vec<u8>,
 ) -> Result<(), Unhealthy> {
-    let endpoint = match (&target.check, &options.unix_socket) {
-        (Check::Http(_), Some(unix_socket)) => unix_socket,
-        _ => &target.endpoint,
+    let endpoint = match options.unix_socket_for(target) {
+        Some(unix_socket) => &unix_socket.endpoint,
+        None => &target.endpoint,
     };
     let connection = dial::connect(endpoint, deadline)?;
-    let mut talk = Talk { connection, options, deadline };
-    match &target.check {
-        Check::Http(http) => talk.ask(http, said),
-        _ if talk.connection.is_to_itself() => Err(Unhealthy::Failed(Phase::Connect, ECONNREFUSED)),
-        Check::Stream => talk.converse(said),
-        Check::Tls(server_name) => talk.greet(server_name.as_deref(), said),
+    let mut attempt = Attempt { connection, options, deadline };
+    let outcome = match &target.check {
+        Check::Http(http) => attempt.http(http, detail),
+        // Any connection may do here, so this is asked first.
+        Check::Stream if attempt.connection.is_to_itself() => Err(REFUSED),
+        Check::Stream => attempt.stream(detail),
+        Check::Tls(server_name) => attempt.tls(server_name.as_deref(), detail),
+    };
+    if outcome.is_err() && attempt.connection.is_to_itself() {
+        detail.clear();
+        return Err(REFUSED);
     }
+    outcome
 }
 
-/// Makes room for so many bytes more. An answer is the one thing here that a server can make
-/// large, so what std does where there is no memory, to end the process, will not do for it.
-fn reserve(bytes: &mut Vec<u8>, count: usize) -> Result<(), Unhealthy> {
-    bytes.try_reserve(count).or(Err(Unhealthy::Failed(Phase::Receive, ENOMEM)))
-}
+/// Nobody listens, though a connection to itself was made.
+const REFUSED: Unhealthy = Unhealthy::Os(Phase::Connect, ECONNREFUSED);
 
-/// A connection to a server, and what it is to be asked.
-struct Talk<'a> {
+/// An open connection, and the check that it is for.
+struct Attempt<'a> {
     connection: Connection,
     options: &'a Options,
     deadline: &'a Deadline,
 }
 
-/// Reads all that has been received, and is told whether the stream has ended.
-type Read<'a> = &'a mut dyn FnMut(&[u8], bool) -> Result<(), Unhealthy>;
+/// Reads on in everything that has been received.
+type Read<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), Unhealthy>;
 
-impl Talk<'_> {
-    /// Sends a request and receives until `read` has a whole answer or sees that none will come.
-    fn exchange(&mut self, request: &[u8], received: &mut Vec<u8>, read: Read) -> Result<(), Unhealthy> {
-        self.connection.send(request, self.deadline)?;
-        let mut buffer = [0; BUFFER];
+impl Attempt<'_> {
+    /// Sends `bytes`, and receives until `read` no longer says that the answer is incomplete,
+    /// or the stream ends.
+    fn exchange(&mut self, bytes: &[u8], received: &mut Vec<u8>, read: Read) -> Result<(), Unhealthy> {
+        self.connection.send(bytes, self.deadline)?;
         loop {
-            let piece = self.connection.receive(&mut buffer, self.deadline)?;
-            reserve(received, piece.len())?;
-            received.extend_from_slice(piece);
-            match read(received, piece.is_empty()) {
-                Err(Unhealthy::CutOff(_)) if !piece.is_empty() => {}
-                Err(Unhealthy::CutOff(_)) if received.is_empty() => {
-                    return Err(Unhealthy::CutOff("connection closed without an answer"));
+            let count = self.connection.receive(received, self.deadline)?;
+            match read(received) {
+                Err(Unhealthy::Incomplete(_)) if count > 0 => {}
+                Err(Unhealthy::Incomplete(_)) if received.is_empty() => {
+                    return Err(Unhealthy::Incomplete("connection closed without a response"));
                 }
                 outcome => return outcome,
             }
         }
     }
 
-    /// Sends the request and reads the whole response, and not only its status: a
-    /// server that is hung up on while it writes logs an error at every check.
+    /// Sends the request and reads the whole response: a server whose client hangs up in
+    /// mid-write logs an error at every check.
     // A stack frame of its own, see `attempt`.
     #[inline(never)]
-    fn ask(&mut self, http: &Http, said: &mut Vec<u8>) -> Result<(), Unhealthy> {
+    fn http(&mut self, http: &Http, detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
         let options = self.options;
-        let to_head = method(options) == b"HEAD";
+        let request = request(http, options);
+        let mut response = Response::to(method(options));
         let mut received = Vec::new();
-        let outcome = self.exchange(&request(http, options), &mut received, &mut |received, ended| {
-            response::read(received, said)?.content(to_head, ended, &mut |_| {})
-        });
-        let (accepted, written) = match &options.status {
-            Some(status) => (&status.text[..], &status.written[..]),
-            None => (status::DEFAULT, status::DEFAULT),
-        };
-        let Ok(response) = response::read(&received, &mut Vec::new()) else { return outcome };
-        let is_accepted = status::accepts(accepted, response.status) == Some(true);
-        if is_accepted && outcome.is_err() {
+        let mut outcome = self.exchange(&request, &mut received, &mut |received| response.read(received));
+        if response.ends_with_stream() && matches!(outcome, Err(Unhealthy::Incomplete(_))) {
+            outcome = Ok(());
+        }
+        if !response.has_status() {
+            if outcome == Err(Unhealthy::WrongAnswer) {
+                response.push_foreign(detail, &received, &request);
+            }
             return outcome;
         }
-        let mut content = Vec::new();
-        if options.expect.is_some() {
-            reserve(&mut content, received.len())?;
-            let _ = response.content(to_head, true, &mut |piece| content.extend_from_slice(piece));
+        push_number(detail, response.status.into());
+        let reason = response.reason(&received);
+        if !reason.is_empty() {
+            push(detail, " ");
+            push_escaped(detail, reason, SHOWN);
         }
-        // An unwanted status says more than what then went wrong with its body.
-        push_number(said, response.status.into());
-        if !response.reason.is_empty() {
-            push(said, " ");
+        // An unwanted status says more than a failure later, in the body.
+        let (accepted, raw) = match &options.status {
+            Some(status) => (&status.text[..], &status.raw[..]),
+            None => (status::DEFAULT, status::DEFAULT),
+        };
+        if !status::accepts(accepted, response.status) {
+            push(detail, ", expected ");
+            push_escaped(detail, raw, SHOWN);
+            return Err(Unhealthy::WrongAnswer);
         }
-        push_escaped(said, response.reason, SHOWN);
-        if !is_accepted {
-            push(said, ", want ");
-            push_escaped(said, written, SHOWN);
-            return Err(Unhealthy::Answer);
+        outcome?;
+        let content = response.content(&received);
+        match options.expect.iter().find(|expect| !contains(content, &expect.text)) {
+            None => Ok(()),
+            Some(missing) => {
+                push(detail, ", got ");
+                push_answer(detail, content, &request);
+                push(detail, ", expected ");
+                push_quoted(detail, &missing.raw);
+                push(detail, " in the body");
+                Err(Unhealthy::WrongAnswer)
+            }
         }
-        if let Some(expect) = &options.expect
-            && !contains(&content, &expect.text)
-        {
-            push(said, ", want ");
-            push_quoted(said, &expect.written);
-            push(said, " in the body");
-            return Err(Unhealthy::Answer);
-        }
-        Ok(())
     }
 
-    /// Sends the data, if there is any, and waits for the expected reply, if one is.
-    fn converse(&mut self, said: &mut Vec<u8>) -> Result<(), Unhealthy> {
+    /// Sends the data, if there is any, and waits for the expected reply, if one is expected.
+    fn stream(&mut self, detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
         let data = self.options.data.as_deref().unwrap_or_default();
-        let Some(expect) = self.options.expect.as_ref().filter(|expect| !expect.text.is_empty()) else {
+        let expect = &self.options.expect;
+        if expect.is_empty() {
             self.connection.send(data, self.deadline)?;
-            push(said, "connected");
+            push(detail, "connected");
             return Ok(());
-        };
-        let mut received = Vec::new();
+        }
+        let mut searches: Vec<Search> = expect.iter().map(|expect| Search::new(&expect.text)).collect();
         let mut searched = 0;
-        let outcome = self.exchange(data, &mut received, &mut |received, ended| {
-            let start = usize::saturating_sub(searched, expect.text.len());
+        let mut received = Vec::new();
+        let outcome = self.exchange(data, &mut received, &mut |received| {
+            let piece = &received[searched..];
             searched = received.len();
-            match contains(&received[start..], &expect.text) {
+            searches.retain_mut(|search| !search.has_found(piece));
+            match searches.is_empty() {
                 true => Ok(()),
-                false if ended || searched >= BODY_MAX => Err(Unhealthy::Answer),
-                false => Err(Unhealthy::CutOff("connection closed before the reply")),
+                false if searched >= BODY_MAX => Err(Unhealthy::WrongAnswer),
+                false => Err(Unhealthy::Incomplete("")),
             }
         });
-        match outcome {
-            Ok(()) => {
-                push(said, "replied");
-                return outcome;
-            }
-            Err(Unhealthy::Answer) => push(said, "connected"),
-            Err(_) if received.is_empty() => return outcome,
-            Err(_) => {}
+        let Err(failure) = outcome else {
+            push(detail, "replied");
+            return Ok(());
+        };
+        if received.is_empty() {
+            return outcome;
         }
-        push(said, ", got ");
-        push_quoted(said, &received);
-        push(said, ", want ");
-        push_quoted(said, &expect.written);
-        outcome
+        match failure {
+            Unhealthy::WrongAnswer | Unhealthy::Incomplete(_) => push(detail, "connected"),
+            failure => failure.push(detail, self.deadline.timeout()),
+        }
+        push(detail, ", got ");
+        push_answer(detail, &received, data);
+        push(detail, ", expected ");
+        if let Some(missing) = expect.iter().find(|expect| !contains(&received, &expect.text)) {
+            push_quoted(detail, &missing.raw);
+        }
+        Err(Unhealthy::WrongAnswer)
     }
 
-    /// Sends a ClientHello and reads the ServerHello, and no more: what follows is
-    /// encrypted.
-    fn greet(&mut self, server_name: Option<&[u8]>, said: &mut Vec<u8>) -> Result<(), Unhealthy> {
-        let hello = tls::client_hello(server_name);
-        self.exchange(&hello, &mut Vec::new(), &mut |received, _| tls::read(received, said))?;
-        push(said, "ServerHello");
+    /// Sends a ClientHello and reads the ServerHello, and no more: the rest is encrypted.
+    fn tls(&mut self, server_name: Option<&[u8]>, detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
+        let mut hello = ServerHello::default();
+        let read: Read = &mut |received| hello.read(received, detail);
+        self.exchange(&client_hello(server_name), &mut Vec::new(), read)?;
+        push(detail, "ServerHello");
         Ok(())
     }
 }
@@ -169,8 +180,8 @@ impl Talk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expand::expand;
-    use crate::socket::{self, DATAGRAM, STREAM};
+    use crate::input::expand::expand;
+    use crate::sys::{self, DATAGRAM, STREAM};
     use std::net::UdpSocket;
     use std::os::unix::net::UnixListener;
     use std::time::Duration;
@@ -182,24 +193,25 @@ mod tests {
         for (expect, found) in [(&b"aabaaab"[..], true), (SENT, true), (b"b", true), (b"aabb", false)] {
             for cut in 1..SENT.len() {
                 let server = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-                let address = socket::inet(server.local_addr().expect("an address"));
+                let address = sys::inet(server.local_addr().expect("an address"));
                 let timeout = Duration::from_secs(20);
                 let connection = Connection::open(DATAGRAM, &address, timeout).expect("connected");
                 let expect = expand(expect, &|_| None).expect("no variable");
                 let options =
-                    Options { data: Some(b"PING".to_vec()), expect: Some(expect), ..Options::default() };
+                    Options { data: Some(b"PING".to_vec()), expect: vec![expect], ..Options::default() };
                 let pieces = std::thread::spawn(move || {
                     let (_, client) = server.recv_from(&mut [0; 9]).expect("the data");
                     for piece in [&SENT[..cut], &SENT[cut..], b""] {
-                        // What was found already is read no further.
+                        // Once the text is found, nothing more is read.
                         let _ = server.send_to(piece, client);
                     }
                 });
-                let mut said = Vec::new();
-                let mut talk = Talk { connection, options: &options, deadline: &Deadline::after(timeout) };
-                let outcome = talk.converse(&mut said);
+                let mut detail = Vec::new();
+                let mut attempt =
+                    Attempt { connection, options: &options, deadline: &Deadline::after(timeout) };
+                let outcome = attempt.stream(&mut detail);
                 pieces.join().expect("sent");
-                assert_eq!(outcome.is_ok(), found, "cut at {cut}: {}", String::from_utf8_lossy(&said));
+                assert_eq!(outcome.is_ok(), found, "cut at {cut}: {}", String::from_utf8_lossy(&detail));
             }
         }
     }
@@ -208,15 +220,15 @@ mod tests {
     fn nothing_is_said_of_a_server_that_is_gone_before_the_data_is_sent() {
         let path = std::env::temp_dir().join(format!("probe-gone-{}", std::process::id()));
         let listener = UnixListener::bind(&path).expect("a socket");
-        let address = socket::unix(path.as_os_str().as_encoded_bytes());
+        let address = sys::unix(path.as_os_str().as_encoded_bytes());
         let connection = Connection::open(STREAM, &address, Duration::from_secs(20)).expect("connected");
         drop(listener);
         std::fs::remove_file(path).expect("removed");
         let options = Options { data: Some(b"PING\r\n".to_vec()), ..Options::default() };
         let deadline = &Deadline::after(Duration::from_secs(20));
-        let mut said = Vec::new();
-        let outcome = Talk { connection, options: &options, deadline }.converse(&mut said);
-        assert!(matches!(outcome, Err(Unhealthy::Failed(Phase::Send, _))), "{outcome:?}");
-        assert_eq!(said, b"");
+        let mut detail = Vec::new();
+        let outcome = Attempt { connection, options: &options, deadline }.stream(&mut detail);
+        assert!(matches!(outcome, Err(Unhealthy::Os(Phase::Send, _))), "{outcome:?}");
+        assert_eq!(detail, b"");
     }
 }

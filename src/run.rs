@@ -3,45 +3,82 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
-use crate::deadline::Deadline;
+use crate::failure::{Phase, Unhealthy};
+use crate::input::config::Config;
+use crate::input::target::Target;
+use crate::net::deadline::Deadline;
 use crate::probe;
-use crate::verdict::{Phase, Unhealthy, Verdict};
+use crate::verdict::Verdict;
 
-/// How long one attempt at all targets may take, unless it is said.
+/// The timeout of one attempt at all targets, unless another is given.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The pause between two attempts of `--wait`, in milliseconds: doubled each time, from
-/// a server's quick start to what a name server can bear for an hour.
+/// what a fast start deserves to what a name server can bear for an hour.
 const FIRST_PAUSE: u64 = 25;
 const LAST_PAUSE: u64 = 1000;
 
-/// How long before its end a wait begins its last attempt.
+/// The last attempt begins this long before the wait ends.
 const LAST_ATTEMPT: Duration = Duration::from_millis(50);
 
-/// Checks the targets in their order, all within one deadline, each with `--wait`
-/// until it is healthy; `report` is handed each verdict as soon as it is known.
-pub fn run(config: &Config, report: &mut dyn FnMut(Verdict)) {
-    let timeout = config.timeout.unwrap_or(TIMEOUT);
-    let deadline = Deadline::after(config.wait.unwrap_or(timeout));
-    for target in &config.targets {
-        let outcome = Err(Unhealthy::TimedOut(Phase::NotChecked));
-        let mut verdict = Verdict { target, said: Vec::new(), outcome, timeout: deadline.timeout() };
-        let mut pause = FIRST_PAUSE;
-        while deadline.left().is_some() {
-            let start = Instant::now();
-            let attempt = deadline.min(Deadline::after(timeout));
-            verdict.said.clear();
-            verdict.timeout = attempt.timeout();
-            let outcome = probe::attempt(target, &config.options, &attempt, &mut verdict.said);
-            verdict.outcome = outcome.map(|()| start.elapsed());
-            let left = deadline.left().unwrap_or_default().saturating_sub(LAST_ATTEMPT);
-            if outcome.is_ok() || config.wait.is_none() || left.is_zero() {
-                break;
+/// Checks the targets in their order, all within one deadline. `report` is handed each
+/// verdict as soon as it stands: whether it is healthy, and its lines.
+pub fn run(config: &Config, report: &mut dyn FnMut(bool, &[u8])) {
+    let deadline = Deadline::after(config.wait.or(config.timeout).unwrap_or(TIMEOUT));
+    // In each group one healthy target is enough.
+    let size = if config.any { config.targets.len() } else { 1 };
+    let mut lines = Vec::new();
+    for group in config.targets.chunks(size) {
+        let is_healthy = until_one_is_healthy(group, config, &deadline, &mut lines);
+        report(is_healthy, &lines);
+    }
+}
+
+/// Tries the targets in turn until one is healthy, with `--wait` again and again. `lines` becomes
+/// the line of the healthy one alone, or those of all.
+fn until_one_is_healthy(
+    targets: &[Target],
+    config: &Config,
+    deadline: &Deadline,
+    lines: &mut Vec<u8>,
+) -> bool {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let round = Deadline::after(config.timeout.unwrap_or(TIMEOUT)).min(*deadline);
+        lines.clear();
+        for (index, target) in targets.iter().enumerate() {
+            let verdict = try_once(target, config, &round.share(targets.len() - index));
+            if verdict.outcome.is_ok() {
+                lines.clear();
             }
-            thread::sleep(Duration::from_millis(pause).min(left));
-            pause = LAST_PAUSE.min(pause * 2);
+            verdict.push(lines);
+            if verdict.outcome.is_ok() {
+                return true;
+            }
         }
-        report(verdict);
+        let left = deadline.left().unwrap_or_default().saturating_sub(LAST_ATTEMPT);
+        if config.wait.is_none() || left.is_zero() {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(pause).min(left));
+        pause = LAST_PAUSE.min(pause * 2);
+    }
+}
+
+/// One attempt at one target.
+fn try_once<'a>(target: &'a Target, config: &'a Config, attempt: &Deadline) -> Verdict<'a> {
+    let start = Instant::now();
+    let mut detail = Vec::new();
+    let outcome = match attempt.left() {
+        Some(_) => probe::attempt(target, &config.options, attempt, &mut detail),
+        None => Err(Unhealthy::TimedOut(Phase::NotChecked)),
+    };
+    Verdict {
+        target,
+        detail,
+        outcome: outcome.map(|()| start.elapsed()),
+        timeout: attempt.timeout(),
+        unix_socket: config.options.unix_socket_for(target).map(|socket| &socket.shown[..]),
+        waited: config.wait,
     }
 }

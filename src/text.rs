@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-/// Splits `text` at the first `byte`: what stands before it, and what after
+/// Splits `text` at the first `byte`: the part before it, and the part after
 /// it, if it is there.
 #[inline(never)]
 pub fn cut(text: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
@@ -12,14 +12,80 @@ pub fn cut(text: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// The part before the first `byte`; all of the text if there is none.
+pub fn before(text: &[u8], byte: u8) -> &[u8] {
+    cut(text, byte).0
+}
+
+/// The part after the first `byte`, if there is one.
+pub fn after(text: &[u8], byte: u8) -> Option<&[u8]> {
+    cut(text, byte).1
+}
+
 /// The words of a text that are separated by white space.
 pub fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty())
 }
 
-/// Whether `text` has `part` in it; the empty one is in every text.
+/// A search for one text in a stream, by the method of Knuth, Morris and Pratt: linear in text
+/// and stream, however the stream is cut. A plain search would take a server's repetitive answer
+/// as often as the text is long.
+#[derive(Debug)]
+pub struct Search<'a> {
+    text: &'a [u8],
+    /// For each start of the text that matched: the length of the longest shorter start that
+    /// the same bytes end with.
+    shorter: Vec<usize>,
+    matched: usize,
+}
+
+impl Search<'_> {
+    /// A search for `text`, which is not empty.
+    pub fn new(text: &[u8]) -> Search<'_> {
+        let mut search = Search { text, shorter: vec![0, 0], matched: 0 };
+        for &byte in &text[1..] {
+            search.step(byte);
+            search.shorter.push(search.matched);
+        }
+        Search { matched: 0, ..search }
+    }
+
+    /// Goes on with the next bytes of the stream. Returns whether the text has been found.
+    pub fn has_found(&mut self, bytes: &[u8]) -> bool {
+        for &byte in bytes {
+            if self.matched == self.text.len() {
+                break;
+            }
+            self.step(byte);
+        }
+        self.matched == self.text.len()
+    }
+
+    fn step(&mut self, byte: u8) {
+        while self.text[self.matched] != byte {
+            if self.matched == 0 {
+                return;
+            }
+            self.matched = self.shorter[self.matched];
+        }
+        self.matched += 1;
+    }
+}
+
+/// Whether `text` contains `part`, which is not empty.
 pub fn contains(text: &[u8], part: &[u8]) -> bool {
-    part.is_empty() || text.windows(part.len()).any(|window| window == part)
+    Search::new(part).has_found(text)
+}
+
+/// Whether an answer gives back what was sent: it begins as that does, or contains a line of it that
+/// is long enough to hold a secret.
+pub fn is_echo(answer: &[u8], sent: &[u8]) -> bool {
+    const SECRET_MIN: usize = 8;
+    let mut lines = sent.split(|byte| b"\r\n".contains(byte)).filter(|line| line.len() >= SECRET_MIN);
+    !answer.is_empty()
+        && (sent.starts_with(answer)
+            || !sent.is_empty() && answer.starts_with(sent)
+            || lines.any(|line| contains(answer, line)))
 }
 
 /// A decimal number, `u64::MAX` where it is larger; `None` unless it is one or
@@ -41,6 +107,19 @@ pub fn ip(text: &[u8]) -> Option<IpAddr> {
     text.iter().copied().map(char::from).collect::<String>().parse().ok()
 }
 
+/// Whether the text is a `token`, as methods and field-names are (RFC 9110, 5.6.2).
+pub fn is_token(text: &[u8]) -> bool {
+    let token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(token_byte)
+}
+
+/// Whether the text is a header field, without any control character:
+/// `field-name ":" OWS field-value OWS` (RFC 9112, 5).
+pub fn is_field_line(text: &[u8]) -> bool {
+    let (name, value) = cut(text, b':');
+    value.is_some() && is_token(name) && !text.iter().any(u8::is_ascii_control)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,16 +127,41 @@ mod tests {
     #[test]
     fn a_part_is_found_wherever_it_is() {
         for (text, part, found) in [
-            ("", "", true),
-            ("pong", "", true),
             ("", "x", false),
             ("pong", "pong", true),
             ("+pong\r\n", "pong", true),
             ("popong", "pong", true),
             ("pon g", "pong", false),
             ("pong", "pong!", false),
+            ("aabaabaaab", "aabaaab", true),
+            ("aabaabaaab", "aabb", false),
         ] {
             assert_eq!(contains(text.as_bytes(), part.as_bytes()), found, "{part:?} in {text:?}");
+        }
+    }
+
+    #[test]
+    fn the_work_of_a_search_is_linear_in_text_and_stream() {
+        // A plain search would compare 50,000 bytes at each of 950,000 places.
+        let text = [&[b'a'; 50_000][..], b"b"].concat();
+        let mut search = Search::new(&text);
+        assert!(!(0..1_000_000).any(|_| search.has_found(b"a")));
+        assert!(search.has_found(b"b"));
+    }
+
+    #[test]
+    fn an_echo_begins_as_what_was_sent_or_holds_a_line_of_it() {
+        for (answer, sent, echo) in [
+            ("PING\r\n", "PING\r\n", true),
+            ("PI", "PING\r\n", true),
+            ("PING\r\nPING", "PING\r\n", true),
+            ("-ERR unknown command AUTH hunter2", "AUTH hunter2\r\nPING\r\n", true),
+            ("+PONG\r\n", "PING\r\n", false),
+            ("-ERR unknown command PING", "PING\r\n", false),
+            ("", "PING", false),
+            ("banner", "", false),
+        ] {
+            assert_eq!(is_echo(answer.as_bytes(), sent.as_bytes()), echo, "{answer:?} to {sent:?}");
         }
     }
 

@@ -30,19 +30,20 @@ fn unhealthy_when_the_server_drips_past_the_deadline() {
         let line = match start {
             "" => "not an HTTP response: \"x\"",
             "H" => "not an HTTP response: \"Hx\"",
+            "HTTP/1.1 200 OK\r\n\r\n" => "200 OK, then receive: timed out after 300ms",
             _ => "receive: timed out after 300ms",
         };
         unhealthy(serve(drips(start)), &[], line);
     }
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;";
-    unhealthy(serve(drips(chunked)), &[], "receive: timed out after 300ms");
+    unhealthy(serve(drips(chunked)), &[], "200 OK, then receive: timed out after 300ms");
 }
 
 #[test]
 fn unhealthy_when_the_server_closes_at_once() {
     let run = probe(&[format!("127.0.0.1:{}", serve(closes_at_once))]);
     // Whether the request or the close comes first is the kernel's choice.
-    let causes = ["receive: connection closed without an answer", "receive: connection reset", "send: "];
+    let causes = ["receive: connection closed without a response", "receive: connection reset", "send: "];
     assert!(run.code == Some(1) && causes.iter().any(|cause| run.stderr.contains(cause)), "{run:?}");
 }
 
@@ -59,12 +60,12 @@ fn unhealthy_when_a_body_until_close_is_reset() {
         let _ = stream.read(&mut [0; 1]);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\nhello");
     });
-    unhealthy(port, &[], "receive: connection reset");
+    unhealthy(port, &[], "200 OK, then receive: connection reset");
 }
 
 #[test]
 fn unhealthy_when_the_header_section_does_not_end() {
-    let line = "receive: header section longer than 64 KiB";
+    let line = "receive: headers longer than 64 KiB";
     unhealthy(serve(floods("HTTP/1.1 200 OK\r\n", "X: y\r\n")), &["-t", "20s"], line);
     unhealthy(serve(floods("HTTP/1.1 200 OK\r\nX: ", "yyyyyyyy")), &["-t", "20s"], line);
     unhealthy(serve(floods("HTTP/1.1 200 ", "endless ")), &["-t", "20s"], line);
@@ -78,7 +79,9 @@ fn a_body_without_end_is_read_for_a_mebibyte() {
     probe(&["-t", "20s", &target]).healthy("healthy: ");
     probe(&["-t", "20s", "--expect", "901", &target]).healthy("healthy: ");
     let missing = probe(&["-t", "20s", "--expect", "902", &target]);
-    missing.unhealthy(&format!("unhealthy: {target}: 200 OK, want \"902\" in the body"));
+    let got = "0123456789".repeat(8);
+    missing
+        .unhealthy(&format!("unhealthy: {target}: 200 OK, got \"{got}...\", expected \"902\" in the body"));
 }
 
 #[test]
@@ -107,7 +110,8 @@ fn unhealthy_when_a_unix_socket_takes_no_more() {
     args.extend(["-t", TIMEOUT, "--unix-socket"].map(String::from));
     args.extend([path.display().to_string(), "http://x/".to_string()]);
     let run = probe(&args);
-    run.within(Duration::from_secs(5)).unhealthy("unhealthy: http://x/: send: timed out after 300ms");
+    run.within(Duration::from_secs(5))
+        .unhealthy(&format!("unhealthy: http://x/: send: timed out after 300ms, over {}", path.display()));
 }
 
 #[test]

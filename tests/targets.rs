@@ -38,10 +38,9 @@ fn tcp_replies() {
     let redis = format!("tcp://127.0.0.1:{}", serve(pong));
     probe(&["-d", "PING\r\n", "--expect", "PONG", &redis]).healthy(&format!("healthy: {redis}: replied in "));
     probe(&["-t", "300ms", "-d", "PING\r\n", "--expect", "PANG", &redis]).unhealthy(&format!(
-        "unhealthy: {redis}: receive: timed out after 300ms, got \"+PONG\\x0d\\x0a\", want \"PANG\""
+        "unhealthy: {redis}: receive: timed out after 300ms, got \"+PONG\\r\\n\", expected \"PANG\""
     ));
     let silent = format!("tcp://127.0.0.1:{}", serve(silent));
-    probe(&["--expect", "", &silent]).healthy(&format!("healthy: {silent}: connected in "));
     probe(&["-t", "300ms", "--expect", "PONG", &silent])
         .unhealthy(&format!("unhealthy: {silent}: receive: timed out after 300ms"));
     probe(&["-d", "PING\r\n", &redis]).healthy(&format!("healthy: {redis}: connected in "));
@@ -54,7 +53,7 @@ fn tcp_replies() {
     );
     probe(&["--expect", "220 ", &banner]).healthy(&format!("healthy: {banner}: replied in "));
     probe(&["--expect", "221 ", &banner]).unhealthy(&format!(
-        "unhealthy: {banner}: connected, got \"220 mail ESMTP\\x0d\\x0a\", want \"221 \""
+        "unhealthy: {banner}: connected, got \"220 mail ESMTP\\r\\n\", expected \"221 \""
     ));
 }
 
@@ -63,7 +62,7 @@ fn a_reply_without_end_is_read_for_a_mebibyte() {
     let port = serve(|mut stream| while stream.write_all(b"0123456789").is_ok() {});
     let target = format!("tcp://127.0.0.1:{port}");
     probe(&["-t", "20s", "--expect", "x", &target]).unhealthy(&format!(
-        "unhealthy: {target}: connected, got \"{}...\", want \"x\"",
+        "unhealthy: {target}: connected, got \"{}...\", expected \"x\"",
         "0123456789".repeat(8)
     ));
 }
@@ -207,7 +206,7 @@ fn all_targets_must_be_healthy_and_are_reported_in_their_order() {
     assert!(run.stdout.starts_with(&format!("healthy: {good}: 200 OK in ")), "{run:?}");
     let want = [
         format!("unhealthy: {closed}: connect: connection refused"),
-        format!("unhealthy: {bad}: 500 No, want 200-399"),
+        format!("unhealthy: {bad}: 500 No, expected 200-399"),
     ];
     assert_eq!(run.stderr.lines().collect::<Vec<_>>(), want);
 }
@@ -294,13 +293,13 @@ fn waits_until_the_answer_is_right() {
 fn a_wait_ends_with_the_last_cause() {
     let closed = format!("tcp://127.0.0.1:{}", closed_port());
     let run = probe(&["-w", "400ms", &closed]);
-    run.unhealthy(&format!("unhealthy: {closed}: connect: connection refused"));
+    run.unhealthy(&format!("unhealthy: {closed}: connect: connection refused, waited 400ms"));
     assert!(run.elapsed >= Duration::from_millis(300), "it did not wait: {run:?}");
 
     let silent_target = format!("127.0.0.1:{}", serve(silent));
     let run = probe(&["-w", "300ms", "-t", "20s", &silent_target]);
     run.within(Duration::from_secs(5))
-        .unhealthy(&format!("unhealthy: {silent_target}: receive: timed out after 300ms"));
+        .unhealthy(&format!("unhealthy: {silent_target}: receive: timed out after 300ms, waited 300ms"));
 }
 
 #[test]

@@ -97,19 +97,22 @@ fn the_client_hello_has_the_server_name_of_a_name_only() {
 #[test]
 fn unhealthy_with_what_came_instead() {
     let old = |minor| serve(greets(server_hello(minor, b"")));
-    unhealthy(serve(greets(*b"\x15\x03\x03\0\x02\x02\x28")), "TLS alert 40");
-    unhealthy(old(2), "receive: ServerHello older than TLS 1.2");
-    unhealthy(old(0), "receive: ServerHello older than TLS 1.2");
+    unhealthy(serve(greets(*b"\x15\x03\x03\0\x02\x02\x28")), "server refused with TLS alert 40");
+    unhealthy(old(2), "receive: server offers no TLS newer than 1.1");
+    unhealthy(old(0), "receive: server offers no TLS newer than 1.1");
     unhealthy(old(9), "receive: malformed ServerHello");
     unhealthy(
         serve(greets(*b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")),
-        r#"not a TLS response: "HTTP/1.1 400 Bad Request\x0d\x0aConnection: close\x0d\x0a\x0d\x0a""#,
+        r#"not a TLS response: "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n""#,
     );
     unhealthy(serve(greets(*b"\x1b[2J")), r#"not a TLS response: "\x1b[2J""#);
     unhealthy(serve(greets(*b"\x16\x03\x03\x40\x01")), "receive: ServerHello longer than 16 KiB");
     unhealthy(serve(greets(*b"\x16\x03\x03\x00\x04\x02\x01\0\0")), "receive: ServerHello longer than 16 KiB");
-    unhealthy(serve(greets(tls_1_3()[..9].to_vec())), "receive: connection closed within the ServerHello");
-    unhealthy(serve(greets(*b"")), "receive: connection closed without an answer");
+    unhealthy(
+        serve(greets(tls_1_3()[..9].to_vec())),
+        "receive: connection closed in the middle of the ServerHello",
+    );
+    unhealthy(serve(greets(*b"")), "receive: connection closed without a response");
     unhealthy(serve(resets), "receive: connection reset");
     unhealthy(closed_port(), "connect: connection refused");
     // An echo is alive, and no TLS server.

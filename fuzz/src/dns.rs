@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use scratch_probe::dns::{A, AAAA, Answer, Conf, answer, host};
+use scratch_probe::net::dns::{A, AAAA, Answer, Conf, answer, host};
 
 use super::take;
 

@@ -2,7 +2,7 @@
 //!
 //! Input: the text, then one `NAME=value` a variable, separated by NUL.
 
-use scratch_probe::expand::{Error, expand};
+use scratch_probe::input::expand::{Error, expand};
 
 pub fn check(data: &[u8]) {
     let mut parts = data.split(|&byte| byte == 0);
@@ -15,9 +15,9 @@ pub fn check(data: &[u8]) {
     let expanded = expand(text, &lookup);
     for index in 0..expanded.as_ref().map_or(0, |expanded| expanded.text.len()) {
         let from = expanded.as_ref().expect("it has a length");
-        let (byte, written) = (from.text[index], from.written_from(index));
-        assert!(!from.is_written(index) || written[0] == byte, "another byte was written");
-        assert!(from.is_written(index) || written.starts_with(b"$"), "no variable was written");
+        let (byte, written) = (from.text[index], from.raw_from(index));
+        assert!(!from.is_literal(index) || written[0] == byte, "another byte was written");
+        assert!(from.is_literal(index) || written.starts_with(b"$"), "no variable was written");
     }
     let expanded = expanded.map(|expanded| expanded.text);
     assert_eq!(expanded, model(text, &lookup));

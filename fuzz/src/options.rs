@@ -7,14 +7,15 @@
 
 use std::time::Duration;
 
-use scratch_probe::cli::parse;
-use scratch_probe::config::Config;
+use scratch_probe::failure::{Phase, Unhealthy};
+use scratch_probe::input::cli::parse;
+use scratch_probe::input::config::Config;
+use scratch_probe::input::target::{Check, Target};
 use scratch_probe::print::push_quoted;
-use scratch_probe::request::{method, request};
-use scratch_probe::response;
-use scratch_probe::target::{Check, Target};
-use scratch_probe::tls;
-use scratch_probe::verdict::{Phase, Unhealthy, Verdict};
+use scratch_probe::verdict::Verdict;
+use scratch_probe::wire::request::{method, request};
+use scratch_probe::wire::response::Response;
+use scratch_probe::wire::tls::ServerHello;
 
 use super::expand::variable;
 use super::{assert_printable, strict, take, target};
@@ -153,27 +154,35 @@ fn one_request(bytes: &[u8], config: &Config) {
 
 /// Every line that could be reported.
 fn reports(target: &Target, config: &Config) {
-    let written = config.options.expect.as_ref().map(|expect| expect.written.clone());
-    let bytes = written.unwrap_or_else(|| b"\x1b[2J\r\n\0\xff".to_vec());
+    let raw = config.options.expect.first().map(|expect| expect.raw.clone());
+    let bytes = raw.unwrap_or_else(|| b"\x1b[2J\r\n\0\xff".to_vec());
     let mut got = Vec::new();
     push_quoted(&mut got, &bytes);
     let mut instead = [Vec::new(), Vec::new()];
-    let _ = response::read(&[&bytes[..], b"\n"].concat(), &mut instead[0]);
-    let _ = tls::read(&bytes, &mut instead[1]);
+    Response::to(b"GET").push_foreign(&mut instead[0], &bytes, b"");
+    let _ = ServerHello::default().read(&bytes, &mut instead[1]);
     let [http, tls] = instead;
-    let said = [Vec::new(), http, tls, [&got[..], &got].concat()];
+    let details = [Vec::new(), http, tls, [&got[..], &got].concat()];
     let timeout = config.timeout.unwrap_or_default();
+    let unix_socket = config.options.unix_socket_for(target).map(|socket| &socket.shown[..]);
     let outcomes = [
         Ok(timeout),
         Err(Unhealthy::TimedOut(Phase::Resolve)),
-        Err(Unhealthy::Failed(Phase::Connect, 111)),
-        Err(Unhealthy::NoSuchName),
-        Err(Unhealthy::Answer),
+        Err(Unhealthy::Os(Phase::Connect, 111)),
+        Err(Unhealthy::HostNotFound),
+        Err(Unhealthy::WrongAnswer),
     ];
-    for said in said {
+    for detail in details {
         for outcome in outcomes {
             let start: &[u8] = if outcome.is_ok() { b"healthy: " } else { b"unhealthy: " };
-            let verdict = Verdict { target, said: said.clone(), outcome, timeout };
+            let verdict = Verdict {
+                target,
+                detail: detail.clone(),
+                outcome,
+                timeout,
+                unix_socket,
+                waited: config.wait,
+            };
             let mut report = Vec::new();
             verdict.push(&mut report);
             line(&report, start);

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use scratch_probe::config::Options;
-use scratch_probe::expand::expand;
-use scratch_probe::request::request;
-use scratch_probe::target::{Check, Endpoint, Host, NAME_MAX, Target, UNIX_PATH_MAX, parse};
-use scratch_probe::verdict::{Unhealthy, Verdict};
+use scratch_probe::failure::Unhealthy;
+use scratch_probe::input::config::Options;
+use scratch_probe::input::expand::expand;
+use scratch_probe::input::target::{Check, Endpoint, Host, NAME_MAX, Target, parse};
+use scratch_probe::sys::UNIX_PATH_MAX;
+use scratch_probe::verdict::Verdict;
+use scratch_probe::wire::request::request;
 
 use super::{assert_printable, strict};
 
@@ -53,9 +55,9 @@ pub fn endpoint(endpoint: &Endpoint) {
 
 /// The target as a report line has it.
 fn printed(target: &Target) -> Vec<u8> {
-    let (outcome, timeout) = (Err(Unhealthy::Answer), Duration::ZERO);
+    let (outcome, timeout) = (Err(Unhealthy::WrongAnswer), Duration::ZERO);
     let mut line = Vec::new();
-    Verdict { target, said: Vec::new(), outcome, timeout }.push(&mut line);
+    Verdict { target, detail: Vec::new(), outcome, timeout, unix_socket: None, waited: None }.push(&mut line);
     let line = line.strip_prefix(b"unhealthy: ").expect("it is unhealthy");
     line.strip_suffix(b": \n").expect("nothing is said").to_vec()
 }

@@ -4,8 +4,8 @@
 //! Input: flags, seed, the stream. Flags: 1 takes the stream for a server's name,
 //! 2 puts it into records of the seed's sizes, 4 repeats it until the cap is passed.
 
-use scratch_probe::tls::{ANSWER_MAX, client_hello, read};
-use scratch_probe::verdict::Unhealthy;
+use scratch_probe::failure::Unhealthy;
+use scratch_probe::wire::tls::{ANSWER_MAX, ServerHello, client_hello};
 
 use super::{Numbers, assert_printable, take};
 
@@ -24,6 +24,7 @@ pub fn check(data: &[u8]) {
         stream = stream.repeat(ANSWER_MAX / stream.len() + 2);
     }
     let mut model = Model::default();
+    let mut hello = ServerHello::default();
     let mut next = 0;
     for count in 0..=stream.len() {
         if count > 0 {
@@ -32,7 +33,16 @@ pub fn check(data: &[u8]) {
         // Every prefix of a short stream, some of a long one.
         if count == next || count + 2 > stream.len() || (ANSWER_MAX - 1..ANSWER_MAX + 2).contains(&count) {
             next = count + 1 + if stream.len() < 2048 { 0 } else { numbers.below(1024) };
-            assert_eq!(outcome(&stream[..count]), model.verdict, "after {count} bytes");
+            let verdict = outcome(&mut hello, &stream[..count]);
+            assert_eq!(verdict, model.verdict, "after {count} bytes");
+            assert_eq!(
+                outcome(&mut ServerHello::default(), &stream[..count]),
+                verdict,
+                "{count} bytes at once"
+            );
+            if verdict.is_some() {
+                return;
+            }
         }
     }
 }
@@ -56,24 +66,24 @@ type Verdict = Option<Result<(), String>>;
 const NOT_TLS: &str = "not a TLS response: ";
 const TOO_LONG: &str = "ServerHello longer than 16 KiB";
 const MALFORMED: &str = "malformed ServerHello";
-const OLD: &str = "ServerHello older than TLS 1.2";
+const OLD: &str = "server offers no TLS newer than 1.1";
 
 fn is(words: &str) -> Verdict {
     Some(Err(words.to_owned()))
 }
 
-fn outcome(answer: &[u8]) -> Verdict {
-    let mut said = Vec::new();
-    let outcome = read(answer, &mut said);
-    assert_printable(&said, 512);
-    let said = String::from_utf8(said).expect("printable");
-    assert_eq!(said.is_empty(), outcome != Err(Unhealthy::Answer));
+fn outcome(hello: &mut ServerHello, answer: &[u8]) -> Verdict {
+    let mut detail = Vec::new();
+    let outcome = hello.read(answer, &mut detail);
+    assert_printable(&detail, 512);
+    let detail = String::from_utf8(detail).expect("printable");
+    assert_eq!(detail.is_empty(), outcome != Err(Unhealthy::WrongAnswer));
     match outcome {
         Ok(()) => Some(Ok(())),
-        Err(Unhealthy::CutOff(_)) => None,
+        Err(Unhealthy::Incomplete(_)) => None,
         Err(Unhealthy::Malformed(words)) => is(words),
-        Err(_) if said.starts_with(NOT_TLS) => is(NOT_TLS),
-        Err(_) => is(&said),
+        Err(_) if detail.starts_with(NOT_TLS) => is(NOT_TLS),
+        Err(_) => is(&detail),
     }
 }
 
@@ -129,7 +139,7 @@ impl Model {
             alert.push(byte);
             return match alert[..] {
                 [_] | [1, 112] => None,
-                _ => is(&format!("TLS alert {byte}")),
+                _ => is(&format!("server refused with TLS alert {byte}")),
             };
         }
         self.message.push(byte);
@@ -177,7 +187,7 @@ fn hello(name: &[u8]) {
     let name = &name[..name.len().min(253)];
     for server_name in [None, Some(name)] {
         let stream = client_hello(server_name);
-        assert_eq!(outcome(&stream), is(MALFORMED), "an echo is no answer");
+        assert_eq!(outcome(&mut ServerHello::default(), &stream), is(MALFORMED), "an echo is no answer");
         let sent = server_name.map(|name| name.strip_suffix(b".").unwrap_or(name));
         assert_eq!(names(&stream), Some(sent.into_iter().collect()), "{stream:?}");
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Less than this matters to nobody.
+/// The shortest timeout of a socket.
 const SHORT: Duration = Duration::from_millis(1);
 
 /// The moment by which a whole check must have ended. A timeout is a duration,
@@ -25,17 +25,24 @@ impl Deadline {
         self.timeout
     }
 
-    /// What is left; `None` once it has passed.
+    /// The deadline of the first of `count` operations that share the time left equally; that of
+    /// the only one is this.
+    pub fn share(&self, count: usize) -> Deadline {
+        match self.left() {
+            Some(left) if count > 1 => Deadline::after(left / count as u32),
+            _ => *self,
+        }
+    }
+
+    /// The time left; `None` once the deadline has passed.
     pub fn left(&self) -> Option<Duration> {
         Some(self.at.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
     }
 
-    /// The timeout that a socket is to be given for its next operation, one of
-    /// `count` that have equal shares of what is left; each is tried again until the
-    /// deadline. The kernel may be late by 8/63 of a long one, a quarter of
-    /// a second in three (kernel/time/timer.c, "granularity"), so it ends an eighth
-    /// early and what then remains is waited for anew. Never zero, which std
-    /// refuses and the kernel reads as "wait for ever" (socket(7), `SO_RCVTIMEO`).
+    /// A socket's timeout for its next operation: one of `count` equal shares of the time left,
+    /// less an eighth, since the kernel may wake up 8/63 late, a quarter of a second in three
+    /// (kernel/time/timer.c, "granularity"). Callers try again until the deadline. Never zero:
+    /// std refuses it, and the kernel reads it as "wait for ever" (socket(7), `SO_RCVTIMEO`).
     pub fn socket_timeout(&self, count: usize) -> Option<Duration> {
         let share = self.left()? / count as u32;
         Some((share - share / 8).max(SHORT))

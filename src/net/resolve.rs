@@ -5,21 +5,21 @@ use std::io::Read;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::connection::{BUFFER, Connection};
-use crate::deadline::Deadline;
-use crate::dns::{self, Answer, Conf};
+use crate::failure::{Phase, Unhealthy};
 use crate::file;
-use crate::socket::{self, Address, DATAGRAM, STREAM};
+use crate::net::connection::Connection;
+use crate::net::deadline::Deadline;
+use crate::net::dns::{self, Answer, Conf};
+use crate::sys::{self, Address, DATAGRAM, STREAM};
 use crate::text::cut;
-use crate::verdict::{Phase, Unhealthy};
 
-/// What is kept of a line: stops a file without line ends.
+/// The longest line that is kept: stops a file without line ends.
 const LINE_MAX: usize = 64 * 1024;
 
-/// How long an answer is waited for before its question is asked again.
+/// The time to wait for an answer before the question is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// How long one of several name servers is listened to before the next one is.
+/// The time to listen to one of several name servers before the next one has its turn.
 const TURN: Duration = Duration::from_millis(4);
 
 /// All addresses of `name`, at least one.
@@ -38,60 +38,75 @@ pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealth
     look_up(name, &conf, deadline)
 }
 
-/// Hands over each line of a file; none where there is no file, as in an empty
+/// Hands each line of a file to `accept`; none where there is no file, as in an empty
 /// image. The deadline stops a file without end.
-fn each_line(path: &str, deadline: &Deadline, take: &mut dyn FnMut(&[u8])) {
-    let Ok(mut file) = file::open(path, false) else { return };
+fn each_line(path: &str, deadline: &Deadline, accept: &mut dyn FnMut(&[u8])) {
+    let Ok(mut file) = file::open(path) else { return };
     let mut text = Vec::new();
     let mut piece = [0; 1024];
     while let (Some(_), Ok(count @ 1..)) = (deadline.left(), file.read(&mut piece)) {
         text.extend_from_slice(&piece[..count]);
         while let (line, Some(rest)) = cut(&text, b'\n') {
-            take(line);
+            accept(line);
             text = rest.to_vec();
         }
         text.truncate(LINE_MAX);
     }
-    take(&text);
+    accept(&text);
 }
 
-/// One question, and what was answered.
+/// A name server, with a connected socket of its own: only such a socket is told that nobody listens.
+struct Server {
+    address: Address,
+    connection: Connection,
+}
+
+/// A question, and its answer.
 struct Question {
     message: Vec<u8>,
-    /// What a name server could tell; no address where there is no such name.
+    /// The answer, once there is one; empty if there is no such name.
     addresses: Option<Vec<IpAddr>>,
-    /// The name servers that could not tell, a bit each.
-    failed: u32,
+    /// The name servers that have nothing more to say, a bit each.
+    done: u32,
 }
 
 impl Question {
     /// Whether one of these name servers may still answer.
     fn is_open(&self, servers: u32) -> bool {
-        self.addresses.is_none() && self.failed & servers != servers
+        self.addresses.is_none() && self.done & servers != servers
     }
 
-    /// Takes a message of the name server of this `bit`, if it is an answer to this
-    /// question; `failure` becomes why, if it could not tell. What did not fit into a
-    /// datagram is asked for again over TCP (RFC 7766).
-    fn take(
+    /// Takes a message from the name server `bit`, if it answers this question. A truncated answer is
+    /// asked for again over TCP (RFC 7766). Fails if the name server failed or refused.
+    fn accept(
         &mut self,
         message: &[u8],
         server: &Address,
         bit: u32,
         until: &Deadline,
-        failure: &mut Unhealthy,
-    ) {
+    ) -> Result<(), Unhealthy> {
         let answer = match dns::answer(message, &self.message) {
             Some(Answer::Truncated) if self.is_open(bit) => ask_over_tcp(server, &self.message, until),
             Some(answer) if self.is_open(bit) => Some(answer),
-            _ => return,
+            _ => return Ok(()),
         };
+        self.done |= bit;
         match answer {
-            Some(Answer::Addresses(addresses)) => self.addresses = Some(addresses),
-            _ => *failure = Unhealthy::NameServerCannotTell,
+            Some(Answer::Addresses(addresses)) => {
+                self.addresses = Some(addresses);
+                Ok(())
+            }
+            _ => Err(Unhealthy::NameServerFailed),
         }
-        self.failed |= bit;
     }
+}
+
+/// A look-up of one name, in all that it may stand for.
+struct LookUp {
+    servers: Vec<Server>,
+    questions: Vec<Question>,
+    /// The reason for no address: that of the last name server that could not tell.
+    failure: Unhealthy,
 }
 
 /// Asks all name servers at once for everything that the name may stand for,
@@ -101,71 +116,87 @@ impl Question {
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
-    let left = deadline.left().unwrap_or_default();
-    let mut failure = Unhealthy::NoSuchName;
-    // A connected socket each: only these are told that nobody listens there.
-    let mut servers = Vec::new();
-    for server in conf.servers() {
-        let address = socket::inet(*server);
-        match Connection::open(DATAGRAM, &address, PAUSE) {
-            Ok(connection) => servers.push((address, connection)),
-            Err(error) => failure = Unhealthy::failed(Phase::Resolve, &error),
-        }
-    }
-    let all = (1 << servers.len()) - 1;
-    // The kernel chooses a random port, and only name servers are heard, so the
-    // identifier need not be a secret (RFC 5452, 9).
-    let mut questions = Vec::new();
-    conf.questions(name, left.subsec_nanos() as u16, &mut |message| {
-        questions.push(Question { message, addresses: None, failed: 0 });
-    });
-    let patience = Deadline::after(left / 2);
-    let mut again = Deadline::after(Duration::ZERO);
-    let mut buffer = [0; BUFFER];
+    let mut look_up = LookUp::new(name, conf, deadline);
+    let all = (1 << look_up.servers.len()) - 1;
+    let first_half = Deadline::after(deadline.left().unwrap_or_default() / 2);
+    let mut next_round = Deadline::after(Duration::ZERO);
     loop {
-        let (until, waits) = if patience.left().is_some() { (&patience, all) } else { (deadline, 0) };
-        if let Some(addresses) = found(&questions, waits) {
+        let (until, waits) = if first_half.left().is_some() { (first_half, all) } else { (*deadline, 0) };
+        if let Some(addresses) = first_answered(&look_up.questions, waits) {
             return Ok(addresses);
         }
-        if !questions.iter().any(|question| question.is_open(all)) {
-            return Err(failure);
+        if !look_up.questions.iter().any(|question| question.is_open(all)) {
+            return Err(look_up.failure);
         }
         if deadline.left().is_none() {
             return Err(Unhealthy::TimedOut(Phase::Resolve));
         }
-        let asks = again.left().is_none();
+        let asks = next_round.left().is_none();
         if asks {
-            again = Deadline::after(PAUSE);
+            next_round = Deadline::after(PAUSE);
         }
-        for (index, (address, connection)) in servers.iter_mut().enumerate() {
-            let bit = 1 << index;
-            let mut sent = Ok(());
-            for question in &questions {
-                if asks && sent.is_ok() && question.is_open(bit) {
-                    sent = connection.send(&question.message, deadline);
-                }
-            }
-            let turn = if all > 1 { Deadline::after(TURN) } else { again.min(*until) };
-            match sent.and_then(|()| connection.receive(&mut buffer, &turn)) {
-                Ok(message) => {
-                    for question in &mut questions {
-                        question.take(message, address, bit, until, &mut failure);
-                    }
-                }
-                // Nobody listens there, or no route leads there.
-                Err(Unhealthy::Failed(_, number)) => {
-                    failure = Unhealthy::Failed(Phase::Resolve, number);
-                    questions.iter_mut().for_each(|question| question.failed |= bit);
-                }
-                Err(_) => {}
-            }
+        for index in 0..look_up.servers.len() {
+            let asked = if asks { look_up.ask(index, deadline) } else { Ok(()) };
+            let turn = if all > 1 { Deadline::after(TURN) } else { next_round.min(until) };
+            look_up.listen(index, asked, &turn, &until);
         }
     }
 }
 
-/// The addresses of the first candidate that has some. The ones before it, and
-/// the answer for its other family, are waited for as long as one of `servers` may give it.
-fn found(questions: &[Question], servers: u32) -> Option<Vec<IpAddr>> {
+impl LookUp {
+    /// Opens the sockets and writes the questions.
+    fn new(name: &[u8], conf: &Conf, deadline: &Deadline) -> LookUp {
+        let mut look_up =
+            LookUp { servers: Vec::new(), questions: Vec::new(), failure: Unhealthy::HostNotFound };
+        for server in conf.servers() {
+            let address = sys::inet(*server);
+            match Connection::open(DATAGRAM, &address, PAUSE) {
+                Ok(connection) => look_up.servers.push(Server { address, connection }),
+                Err(error) => look_up.failure = Unhealthy::os(Phase::Resolve, &error),
+            }
+        }
+        // The kernel chooses a random port, and only name servers are heard, so the
+        // identifier need not be a secret (RFC 5452, 9).
+        let id = deadline.left().unwrap_or_default().subsec_nanos() as u16;
+        conf.questions(name, id, &mut |message| {
+            look_up.questions.push(Question { message, addresses: None, done: 0 });
+        });
+        look_up
+    }
+
+    /// Sends a name server every question that it may still answer.
+    fn ask(&mut self, index: usize, deadline: &Deadline) -> Result<(), Unhealthy> {
+        let server = &mut self.servers[index];
+        let mut open = self.questions.iter().filter(|question| question.is_open(1 << index));
+        open.try_for_each(|question| server.connection.send(&question.message, deadline))
+    }
+
+    /// Listens to a name server for its `turn`, if it could be asked.
+    fn listen(&mut self, index: usize, asked: Result<(), Unhealthy>, turn: &Deadline, until: &Deadline) {
+        let bit = 1 << index;
+        let server = &mut self.servers[index];
+        let mut message = Vec::new();
+        match asked.and_then(|()| server.connection.receive(&mut message, turn)) {
+            Ok(_) => {
+                for question in &mut self.questions {
+                    if let Err(failure) = question.accept(&message, &server.address, bit, until) {
+                        self.failure = failure;
+                    }
+                }
+            }
+            // Nobody listens there, or no route leads there.
+            Err(Unhealthy::Os(_, number)) => {
+                self.failure = Unhealthy::Os(Phase::Resolve, number);
+                self.questions.iter_mut().for_each(|question| question.done |= bit);
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// The addresses of the first candidate that has any, once no candidate before it, nor its other
+/// family, can still be answered by `servers`.
+fn first_answered(questions: &[Question], servers: u32) -> Option<Vec<IpAddr>> {
     let mut addresses = Vec::new();
     for families in questions.chunks(2) {
         for question in families {
@@ -186,7 +217,6 @@ fn found(questions: &[Question], servers: u32) -> Option<Vec<IpAddr>> {
 fn ask_over_tcp(server: &Address, question: &[u8], until: &Deadline) -> Option<Answer> {
     let mut connection = Connection::open(STREAM, server, until.socket_timeout(1)?).ok()?;
     connection.send(&[&(question.len() as u16).to_be_bytes(), question].concat(), until).ok()?;
-    let mut buffer = [0; BUFFER];
     let mut received = Vec::new();
     loop {
         if let Some((length, message)) = received.split_first_chunk()
@@ -194,9 +224,8 @@ fn ask_over_tcp(server: &Address, question: &[u8], until: &Deadline) -> Option<A
         {
             return dns::answer(message, question);
         }
-        match connection.receive(&mut buffer, until).ok()? {
-            [] => return None,
-            piece => received.extend_from_slice(piece),
+        if connection.receive(&mut received, until).ok()? == 0 {
+            return None;
         }
     }
 }
@@ -377,7 +406,7 @@ mod tests {
         fn fails_in_a(question: &[u8]) -> Option<Vec<u8>> {
             if &question[12..17] == b"\x01x\x01a\0" { fails(question) } else { nothing(question) }
         }
-        assert_eq!(failure(&servers(&[(9, fails_in_a)]), LONG), Unhealthy::NameServerCannotTell);
+        assert_eq!(failure(&servers(&[(9, fails_in_a)]), LONG), Unhealthy::NameServerFailed);
     }
 
     #[test]
@@ -429,11 +458,11 @@ mod tests {
         let nobody_there = conf("127.0.0.99:53");
         let of_no_zone = conf("[fe80::1]:53");
         for (conf, why) in [
-            (servers(&[(9, fails)]), Unhealthy::NameServerCannotTell),
-            (servers(&[(9, refuses)]), Unhealthy::NameServerCannotTell),
-            (servers(&[(9, nothing)]), Unhealthy::NoSuchName),
-            (nobody_there, Unhealthy::Failed(Phase::Resolve, ECONNREFUSED)),
-            (of_no_zone, Unhealthy::Failed(Phase::Resolve, EINVAL)),
+            (servers(&[(9, fails)]), Unhealthy::NameServerFailed),
+            (servers(&[(9, refuses)]), Unhealthy::NameServerFailed),
+            (servers(&[(9, nothing)]), Unhealthy::HostNotFound),
+            (nobody_there, Unhealthy::Os(Phase::Resolve, ECONNREFUSED)),
+            (of_no_zone, Unhealthy::Os(Phase::Resolve, EINVAL)),
         ] {
             assert_eq!(failure(&conf, LONG), why);
         }

@@ -7,8 +7,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 
-use crate::target::NAME_MAX;
-use crate::text::{cut, digits, ip, words};
+use crate::input::target::NAME_MAX;
+use crate::text::{before, cut, digits, ip, words};
 
 /// Record type of an IPv4 address (RFC 1035, 3.2.2).
 pub const A: u8 = 1;
@@ -24,8 +24,7 @@ const PORT: u16 = 53;
 /// The longest label (RFC 1035, 2.3.4).
 const LABEL_MAX: usize = 63;
 
-/// A name as a message has it (RFC 1035, 3.1); `None` for one that DNS cannot
-/// hold, so that none has such a name.
+/// A name in wire format (RFC 1035, 3.1); `None` for one that has no wire format, and so cannot exist.
 fn labels(name: &[u8]) -> Option<Vec<u8>> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let mut labels = Vec::new();
@@ -53,7 +52,7 @@ pub enum Answer {
     Addresses(Vec<IpAddr>),
     /// The answer did not fit into the message (RFC 1035, 4.1.1, `TC`).
     Truncated,
-    /// It could not tell, SERVFAIL, or does not answer to us, REFUSED.
+    /// The server failed (SERVFAIL) or refused (REFUSED).
     Failure,
 }
 
@@ -68,7 +67,7 @@ pub fn answer(message: &[u8], question: &[u8]) -> Option<Answer> {
     }
     let is_failure = !matches!(header[3] & 15, NO_ERROR | NO_SUCH_NAME);
     let (asked, mut records) = rest.split_at_checked(question.len() - HEADER).unwrap_or((b"", b""));
-    // Who refuses may leave the question out, as unbound's access control does.
+    // A refusal may omit the question, as unbound's access control does.
     let is_bare = is_failure && header[4..6] == [0, 0];
     if !is_bare && !asked.eq_ignore_ascii_case(&question[HEADER..]) {
         return None;
@@ -81,7 +80,7 @@ pub fn answer(message: &[u8], question: &[u8]) -> Option<Answer> {
     }
     let mut addresses = Vec::new();
     for _ in 0..u16::from_be_bytes([header[6], header[7]]) {
-        // A record that is cut short ends them; the whole ones before it count.
+        // Stop at a truncated record; those before it count.
         let Some((address, rest)) = record(records) else { break };
         records = rest;
         if let Some(address) = address {
@@ -117,7 +116,7 @@ pub struct Conf {
     pub name_servers: Vec<SocketAddr>,
     /// Domains that are appended to a name.
     pub search: Vec<Vec<u8>>,
-    /// A name with fewer dots is tried with them first; 1 unless it is said.
+    /// A name with fewer dots tries the search domains first. 1 if not set.
     pub ndots: Option<u64>,
 }
 
@@ -125,12 +124,12 @@ pub struct Conf {
 const NAME_SERVERS_MAX: usize = 3;
 
 impl Conf {
-    /// Takes a line of the file.
+    /// Reads a line of the file.
     pub fn line(&mut self, line: &[u8]) {
-        let mut words = words(cut(cut(line, b'#').0, b';').0);
+        let mut words = words(before(before(line, b'#'), b';'));
         let keyword = words.next().unwrap_or_default();
         if keyword == b"nameserver" && self.name_servers.len() < NAME_SERVERS_MAX {
-            // What is no address names nobody, as in the C library.
+            // An invalid address is skipped, as in the C library.
             if let Some(server) = words.next().and_then(name_server) {
                 self.name_servers.push(server);
             }
@@ -145,7 +144,7 @@ impl Conf {
         }
     }
 
-    /// Where to ask: on this host where the file names nobody, as in the C library.
+    /// The name servers; this host if the file names none, as in the C library.
     pub fn servers(&self) -> &[SocketAddr] {
         const HERE: [SocketAddr; 1] = [SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PORT)];
         if self.name_servers.is_empty() { &HERE } else { &self.name_servers }
@@ -179,8 +178,8 @@ impl Conf {
     }
 }
 
-/// A name server's address, with its port (RFC 1035, 4.2.1). One of IPv6 may
-/// have a zone, `fe80::1%2`; of an interface's name nothing is known here.
+/// A name server's address, with its port (RFC 1035, 4.2.1). An IPv6 one may have a zone,
+/// `fe80::1%2`; a zone that is an interface's name is ignored.
 fn name_server(word: &[u8]) -> Option<SocketAddr> {
     let (address, zone) = cut(word, b'%');
     let zone = zone.and_then(digits).unwrap_or(0);
@@ -192,7 +191,7 @@ fn name_server(word: &[u8]) -> Option<SocketAddr> {
 
 /// The address on a line of hosts(5), if it is one for `name`.
 pub fn host(line: &[u8], name: &[u8]) -> Option<IpAddr> {
-    let mut words = words(cut(line, b'#').0);
+    let mut words = words(before(line, b'#'));
     let address = words.next()?;
     words.any(|word| word.eq_ignore_ascii_case(name)).then(|| ip(address))?
 }

@@ -1,9 +1,9 @@
 //! The bytes of the HTTP/1.0 request.
 
-use crate::config::Options;
-use crate::print::push_number;
-use crate::target::Http;
-use crate::text::cut;
+use crate::input::config::Options;
+use crate::input::target::Http;
+use crate::print::{push, push_number};
+use crate::text::{after, before};
 
 /// The request method: with data `POST`, without `GET`, unless another one was
 /// asked for.
@@ -15,34 +15,21 @@ pub fn method(options: &Options) -> &[u8] {
     }
 }
 
-/// Whether the text is what a method and a field-name are: a `token` (RFC 9110, 5.6.2).
-pub fn is_token(text: &[u8]) -> bool {
-    let token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty() && text.iter().all(token_byte)
-}
-
-/// Whether the text is a header field, without any control character:
-/// `field-name ":" OWS field-value OWS` (RFC 9112, 5).
-pub fn is_field_line(text: &[u8]) -> bool {
-    let (name, value) = cut(text, b':');
-    value.is_some() && is_token(name) && !text.iter().any(u8::is_ascii_control)
-}
-
 /// The whole request, body included. Every part was checked when it was
 /// parsed, so this is one well-formed request (RFC 9112, 2.1).
 pub fn request(http: &Http, options: &Options) -> Vec<u8> {
     let mut out = Vec::with_capacity(200);
-    out.extend_from_slice(method(options));
+    push(&mut out, method(options));
     out.push(b' ');
-    out.extend_from_slice(&http.request_target);
+    push(&mut out, &http.request_target);
     // A server that keeps to the rules neither keeps a connection of HTTP/1.0
     // open nor sends chunks.
-    out.extend_from_slice(b" HTTP/1.0\r\n");
+    push(&mut out, b" HTTP/1.0\r\n");
 
     // A field that the request has unless the user gives one of that name.
     let mut default = |start: &str, value: &[u8]| {
-        let name = cut(start.as_bytes(), b':').0;
-        let replaced = |header: &Vec<u8>| cut(header, b':').0.eq_ignore_ascii_case(name);
+        let name = before(start.as_bytes(), b':');
+        let replaced = |header: &Vec<u8>| before(header, b':').eq_ignore_ascii_case(name);
         if !options.headers.iter().any(replaced) {
             push_line(&mut out, start.as_bytes(), value);
         }
@@ -68,19 +55,19 @@ pub fn request(http: &Http, options: &Options) -> Vec<u8> {
     for header in &options.headers {
         // As curl's -H has it, a field is sent as it was written, and an empty
         // value only takes a default away.
-        if !cut(header, b':').1.unwrap_or_default().trim_ascii().is_empty() {
+        if !after(header, b':').unwrap_or_default().trim_ascii().is_empty() {
             push_line(&mut out, header, b"");
         }
     }
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(data);
+    push(&mut out, b"\r\n");
+    push(&mut out, data);
     out
 }
 
 fn push_line(out: &mut Vec<u8>, start: &[u8], value: &[u8]) {
-    out.extend_from_slice(start);
-    out.extend_from_slice(value);
-    out.extend_from_slice(b"\r\n");
+    push(out, start);
+    push(out, value);
+    push(out, "\r\n");
 }
 
 /// RFC 4648, 4.
@@ -100,8 +87,8 @@ fn base64(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expand::expand;
-    use crate::target::{Check, parse};
+    use crate::input::expand::expand;
+    use crate::input::target::{Check, parse};
 
     fn sent(target: &str, change: impl FnOnce(&mut Options)) -> String {
         let expanded = expand(target.as_bytes(), &|_| None).expect(target);

@@ -4,14 +4,13 @@
 //! an option is decided before variables are expanded, so that no variable's
 //! value can become one.
 
-use crate::config::Config;
-use crate::duration;
-use crate::expand::{self, Expanded, Lookup};
+use crate::input::config::{Config, UnixSocket};
+use crate::input::duration;
+use crate::input::expand::{self, Expanded, Lookup};
+use crate::input::status;
+use crate::input::target::{self, Check, Endpoint, Target};
 use crate::print::{push, push_number, push_quoted};
-use crate::request::{is_field_line, is_token};
-use crate::status;
-use crate::target::{self, Check, Endpoint, Target};
-use crate::text::words;
+use crate::text::{is_field_line, is_token, words};
 
 /// `--version`'s text.
 pub const VERSION: &str = concat!("probe ", env!("CARGO_PKG_VERSION"), "\n");
@@ -137,7 +136,7 @@ pub fn parse(
     }
     // To ignore it would be to say healthy without what was asked for.
     let is_tls = |target: &Target| matches!(target.check, Check::Tls(_));
-    if reader.config.options.expect.is_some() && reader.config.targets.iter().any(is_tls) {
+    if !reader.config.options.expect.is_empty() && reader.config.targets.iter().any(is_tls) {
         return Err(error(b"--expect", None, "a tls:// target has no reply to search"));
     }
     Ok(None)
@@ -180,8 +179,8 @@ impl Reader<'_> {
     }
 
     /// A text with its variables expanded; `place` is where it was given.
-    fn expanded(&self, place: &str, written: &[u8]) -> Result<Expanded, Box<Error>> {
-        expand::expand(written, self.lookup).map_err(|problem| match problem {
+    fn expanded(&self, place: &str, raw: &[u8]) -> Result<Expanded, Box<Error>> {
+        expand::expand(raw, self.lookup).map_err(|problem| match problem {
             expand::Error::Unset(name) => {
                 error(b"variable", Some(name), "not set, and no ${NAME:-default} given")
             }
@@ -194,8 +193,8 @@ impl Reader<'_> {
 
     /// Takes a target. A wrong one is counted and not shown: any part of it could
     /// be one of a password.
-    fn target(&mut self, place: &str, written: &[u8]) -> Result<(), Box<Error>> {
-        let expanded = self.expanded(place, written)?;
+    fn target(&mut self, place: &str, raw: &[u8]) -> Result<(), Box<Error>> {
+        let expanded = self.expanded(place, raw)?;
         let targets = &mut self.config.targets;
         targets.push(target::parse(&expanded).map_err(|problem| {
             let mut place = b"target ".to_vec();
@@ -206,17 +205,19 @@ impl Reader<'_> {
     }
 
     /// Sets what an option sets. `place`: its name, or the variable's.
-    fn set(&mut self, effect: Effect, place: &str, written: &[u8]) -> Result<(), Box<Error>> {
-        let value = self.expanded(place, written)?;
-        let wants = |want| error(place.as_bytes(), Some(written), want);
+    fn set(&mut self, effect: Effect, place: &str, raw: &[u8]) -> Result<(), Box<Error>> {
+        let value = self.expanded(place, raw)?;
+        let wants = |want| error(place.as_bytes(), Some(raw), want);
         let duration = || duration::parse(&value.text).ok_or_else(|| wants(duration::WANT));
         let Config { options, timeout, wait, install, .. } = self.config;
         match effect {
             Effect::Timeout => *timeout = Some(duration()?),
             Effect::Wait => *wait = Some(duration()?),
-            Effect::Status if status::accepts(&value.text, 0).is_none() => return Err(wants(status::WANT)),
+            Effect::Status if !status::is_list(&value.text) => return Err(wants(status::WANT)),
             Effect::Status => options.status = Some(value),
-            Effect::Expect => options.expect = Some(value),
+            // Every answer contains the empty text.
+            Effect::Expect if value.text.is_empty() => return Err(wants("must not be empty")),
+            Effect::Expect => options.expect.push(value),
             Effect::Method if !is_token(&value.text) => {
                 return Err(wants("want a method such as GET, HEAD or POST"));
             }
@@ -229,7 +230,8 @@ impl Reader<'_> {
             Effect::Data => options.data = Some(value.text),
             Effect::UnixSocket => {
                 let path = target::unix_path(&value.text).map_err(|problem| wants(problem.0))?;
-                options.unix_socket = Some(Endpoint::Unix(path));
+                let endpoint = Endpoint::Unix(path);
+                options.unix_socket = Some(UnixSocket { endpoint, shown: value.raw });
             }
             Effect::Help | Effect::Version | Effect::Quiet => {}
             Effect::Install if value.text.is_empty() || value.text.ends_with(b"/") => {

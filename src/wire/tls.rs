@@ -5,21 +5,24 @@
 //! decrypted or kept. Messages and terms are those of RFC 8446 (TLS 1.3), with
 //! which RFC 5246 (1.2) agrees that far.
 
+use crate::failure::Unhealthy;
 use crate::print::{push, push_number, push_quoted};
-use crate::verdict::Unhealthy;
 
 /// The most of an answer that is kept. Stops a ServerHello without end; real
 /// ones have some hundred bytes.
 pub const ANSWER_MAX: usize = 16 * 1024;
 
-/// A record may hold 2^14 bytes, and not this many (RFC 8446, 5.1).
+/// The header of a record: content type, version, length.
+const RECORD_HEADER: usize = 5;
+
+/// One byte more than a record may hold (RFC 8446, 5.1).
 const FRAGMENT_TOO_LONG: usize = (1 << 14) + 1;
 
-/// What an answer of more than [`ANSWER_MAX`] bytes is.
+/// Longer than [`ANSWER_MAX`].
 const TOO_LONG: Unhealthy = Unhealthy::Malformed("ServerHello longer than 16 KiB");
-/// What it is while more of it has to come.
-const MORE: Unhealthy = Unhealthy::CutOff("connection closed within the ServerHello");
-/// What another message is, or one that does not parse.
+/// Not complete yet.
+const INCOMPLETE: Unhealthy = Unhealthy::Incomplete("connection closed in the middle of the ServerHello");
+/// Another message, or a malformed one.
 const MALFORMED: Unhealthy = Unhealthy::Malformed("malformed ServerHello");
 
 /// Content types, a message, an alert's level and description: the numbers of RFC
@@ -34,11 +37,11 @@ const UNRECOGNIZED_NAME: u8 = 112;
 /// versions are those that old servers want to see (RFC 8446, 5.1 and 4.1.2).
 const START: [u8; 11] = [HANDSHAKE, 3, 1, 0, 0, 1, 0, 0, 0, 3, 3];
 
-/// Randomness protects what follows a handshake, and nothing does; so it is a
-/// text that tells whoever finds it in a capture where it comes from.
+/// The random protects what follows a handshake. Nothing follows, so it tells the reader of a
+/// capture who sent it.
 const RANDOM: &[u8; 32] = b"scratch-probe: only a TLS check.";
 
-/// What every server knows one of: no session, the cipher suites, no compression.
+/// No session, cipher suites of which every server knows one, no compression.
 const SUITES: &[u8] = b"\0\
     \0\x2e\
     \x13\x01\x13\x02\x13\x03\
@@ -80,56 +83,81 @@ pub fn client_hello(server_name: Option<&[u8]>) -> Vec<u8> {
     hello
 }
 
-/// Reads what has come of an answer; `said` gets what came instead of a ServerHello. A
-/// HelloRetryRequest is one too.
-pub fn read(answer: &[u8], said: &mut Vec<u8>) -> Result<(), Unhealthy> {
-    let mut rest = &answer[..answer.len().min(ANSWER_MAX)];
-    let mut message = Vec::new();
-    // What has not come yet passes for good.
-    while let [] | [ALERT | HANDSHAKE] | [ALERT | HANDSHAKE, 3] | [ALERT | HANDSHAKE, 3, 0..=4, ..] = rest {
-        let [kind, _, _, high, low, after @ ..] = rest else {
-            return if answer.len() < ANSWER_MAX { Err(MORE) } else { Err(TOO_LONG) };
-        };
-        let length = usize::from(u16::from_be_bytes([*high, *low]));
-        let (data, next) = after.split_at(after.len().min(length));
-        match (*kind, length, data) {
-            (_, FRAGMENT_TOO_LONG.., _) => return Err(TOO_LONG),
-            // In no bytes at all a message could go on for ever (RFC 8446, 5.1).
-            (HANDSHAKE, 1.., _) => {
-                message.extend_from_slice(data);
-                match server_hello(&message) {
-                    Err(MORE) => {}
+/// The answer to a ClientHello, as far as it has been received.
+#[derive(Debug, Default)]
+pub struct ServerHello {
+    /// Where reading goes on.
+    at: usize,
+    /// The bytes of the current record that are still to come.
+    left: usize,
+    /// The handshake message, out of its records.
+    message: Vec<u8>,
+}
+
+impl ServerHello {
+    /// Reads on in all of an `answer` that has been received. `detail` gets the start of anything
+    /// that is no ServerHello; a HelloRetryRequest is one.
+    pub fn read(&mut self, answer: &[u8], detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
+        let answer = &answer[..answer.len().min(ANSWER_MAX)];
+        loop {
+            let rest = &answer[self.at..];
+            if self.left > 0 && !rest.is_empty() {
+                let data = &rest[..rest.len().min(self.left)];
+                self.at += data.len();
+                self.left -= data.len();
+                self.message.extend_from_slice(data);
+                match server_hello(&self.message) {
+                    Err(INCOMPLETE) => continue,
                     outcome => return outcome,
                 }
             }
-            // An old server warns that it has no such name, and goes on (RFC 6066, 3).
-            (ALERT, 2, [] | [_] | [WARNING, UNRECOGNIZED_NAME]) => {}
-            (ALERT, 2, [_, description, ..]) => {
-                push(said, "TLS alert ");
-                push_number(said, u64::from(*description));
-                return Err(Unhealthy::Answer);
+            // A record header that is incomplete counts as valid.
+            let ([] | [ALERT | HANDSHAKE] | [ALERT | HANDSHAKE, 3] | [ALERT | HANDSHAKE, 3, 0..=4, ..]) =
+                rest
+            else {
+                break;
+            };
+            let [kind, _, _, high, low, data @ ..] = rest else {
+                return Err(if answer.len() < ANSWER_MAX { INCOMPLETE } else { TOO_LONG });
+            };
+            match (*kind, u16::from_be_bytes([*high, *low]).into(), data) {
+                (_, FRAGMENT_TOO_LONG.., _) => return Err(TOO_LONG),
+                // Empty fragments are refused: a message could go on in them for ever (RFC 8446, 5.1).
+                (HANDSHAKE, length @ 1.., _) => {
+                    self.at += RECORD_HEADER;
+                    self.left = length;
+                }
+                (ALERT, 2, [] | [_]) => {
+                    return Err(if answer.len() < ANSWER_MAX { INCOMPLETE } else { TOO_LONG });
+                }
+                // An old server warns that it has no such name, and goes on (RFC 6066, 3).
+                (ALERT, 2, [WARNING, UNRECOGNIZED_NAME, ..]) => self.at += RECORD_HEADER + 2,
+                (ALERT, 2, [_, description, ..]) => {
+                    push(detail, "server refused with TLS alert ");
+                    push_number(detail, u64::from(*description));
+                    return Err(Unhealthy::WrongAnswer);
+                }
+                _ => break,
             }
-            _ => break,
         }
-        rest = next;
+        push(detail, "not a TLS response: ");
+        push_quoted(detail, &answer[self.at..]);
+        Err(Unhealthy::WrongAnswer)
     }
-    push(said, "not a TLS response: ");
-    push_quoted(said, rest);
-    Err(Unhealthy::Answer)
 }
 
-/// Reads what has come of a handshake message. A ServerHello begins with its version, for
+/// Reads a handshake message, as far as it has been received. A ServerHello begins with its version, for
 /// which TLS 1.3 says 1.2 (RFC 8446, 4.1.3).
 fn server_hello(message: &[u8]) -> Result<(), Unhealthy> {
     let [SERVER_HELLO, high, middle, low, body @ ..] = message else {
-        return Err(if matches!(message, [] | [SERVER_HELLO, ..]) { MORE } else { MALFORMED });
+        return Err(if matches!(message, [] | [SERVER_HELLO, ..]) { INCOMPLETE } else { MALFORMED });
     };
     let length = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
     match body.get(..length) {
         _ if length > ANSWER_MAX => Err(TOO_LONG),
-        None => Err(MORE),
+        None => Err(INCOMPLETE),
         Some([3, 3, ..]) => Ok(()),
-        Some([3, 0..=2, ..]) => Err(Unhealthy::Malformed("ServerHello older than TLS 1.2")),
+        Some([3, 0..=2, ..]) => Err(Unhealthy::Malformed("server offers no TLS newer than 1.1")),
         Some(_) => Err(MALFORMED),
     }
 }
@@ -156,10 +184,16 @@ mod tests {
         message.chunks(size).flat_map(record).collect()
     }
 
-    /// What is read, and what is said of it.
+    /// The outcome of a stream read whole, and byte by byte; and the detail.
     fn read_all(stream: &[u8]) -> (Result<(), Unhealthy>, String) {
-        let mut said = Vec::new();
-        (read(stream, &mut said), String::from_utf8(said).expect("ASCII"))
+        let mut detail = Vec::new();
+        let whole = ServerHello::default().read(stream, &mut detail);
+        let mut bytewise = ServerHello::default();
+        let last = (0..=stream.len())
+            .map(|end| bytewise.read(&stream[..end], &mut Vec::new()))
+            .find(|outcome| *outcome != Err(INCOMPLETE));
+        assert_eq!(last.unwrap_or(Err(INCOMPLETE)), whole, "{stream:?} byte by byte");
+        (whole, String::from_utf8(detail).expect("ASCII"))
     }
 
     const TLS_1_3: &[u8] = b"\0\x0a\0\x33\0\0\0\x2b\0\x02\x03\x04";
@@ -167,7 +201,7 @@ mod tests {
 
     #[test]
     fn every_prefix_wants_more_and_what_follows_changes_nothing() {
-        let old = Err(Unhealthy::Malformed("ServerHello older than TLS 1.2"));
+        let old = Err(Unhealthy::Malformed("server offers no TLS newer than 1.1"));
         for (hello, outcome) in [
             (hello([3, 3], TLS_1_3), Ok(())),
             (hello([3, 3], b""), Ok(())),
@@ -180,7 +214,11 @@ mod tests {
                 let stream = records(&hello, size);
                 for stream in [[WARNED, WARNED, &stream].concat(), stream] {
                     for length in 0..stream.len() {
-                        assert_eq!(read_all(&stream[..length]).0, Err(MORE), "{stream:?} up to {length}");
+                        assert_eq!(
+                            read_all(&stream[..length]).0,
+                            Err(INCOMPLETE),
+                            "{stream:?} up to {length}"
+                        );
                     }
                     assert_eq!(read_all(&stream), (outcome, String::new()));
                     let more = [&stream[..], b"\0junk"].concat();
@@ -194,10 +232,7 @@ mod tests {
     fn errors_and_their_words() {
         let long = [&[SERVER_HELLO, 0, 0x40, 1][..], &[0; 40]].concat();
         for (stream, words) in [
-            (
-                &b"HTTP/1.1 400 Bad Request\r\n"[..],
-                r#"not a TLS response: "HTTP/1.1 400 Bad Request\x0d\x0a""#,
-            ),
+            (&b"HTTP/1.1 400 Bad Request\r\n"[..], r#"not a TLS response: "HTTP/1.1 400 Bad Request\r\n""#),
             (&[b'x'; 81], &*format!("not a TLS response: \"{}...\"", "x".repeat(80))),
             (b"\x16\x02", r#"not a TLS response: "\x16\x02""#),
             (b"\x16\x03\x05", r#"not a TLS response: "\x16\x03\x05""#),
@@ -207,9 +242,9 @@ mod tests {
             (&[WARNED, b"HTTP"].concat(), r#"not a TLS response: "HTTP""#),
             (b"\x16\x03\x03\x40\x01", "ServerHello longer than 16 KiB"),
             (b"\x15\x03\x03\xff\xff", "ServerHello longer than 16 KiB"),
-            (b"\x15\x03\x03\0\x02\x02\x28", "TLS alert 40"),
-            (b"\x15\x03\x03\0\x02\x01\0", "TLS alert 0"),
-            (b"\x15\x03\0\0\x02\x02\x70", "TLS alert 112"),
+            (b"\x15\x03\x03\0\x02\x02\x28", "server refused with TLS alert 40"),
+            (b"\x15\x03\x03\0\x02\x01\0", "server refused with TLS alert 0"),
+            (b"\x15\x03\0\0\x02\x02\x70", "server refused with TLS alert 112"),
             (&WARNED.repeat(3000), "ServerHello longer than 16 KiB"),
             (&records(&long, 255), "ServerHello longer than 16 KiB"),
             (&records(&[SERVER_HELLO, 1, 0, 0], 1), "ServerHello longer than 16 KiB"),
@@ -218,11 +253,13 @@ mod tests {
             (&records(&[SERVER_HELLO, 0, 0, 0], 255), "malformed ServerHello"),
             (b"\x02", r#"not a TLS response: "\x02""#),
         ] {
-            let (outcome, said) = read_all(stream);
+            let (outcome, detail) = read_all(stream);
             match outcome {
-                Err(Unhealthy::Malformed(what)) => assert_eq!((what, &*said), (words, ""), "{stream:?}"),
-                Err(MORE) => assert_eq!((words, &*said), ("more", ""), "{stream:?}"),
-                outcome => assert_eq!((outcome, &*said), (Err(Unhealthy::Answer), words), "{stream:?}"),
+                Err(Unhealthy::Malformed(what)) => assert_eq!((what, &*detail), (words, ""), "{stream:?}"),
+                Err(INCOMPLETE) => assert_eq!((words, &*detail), ("more", ""), "{stream:?}"),
+                outcome => {
+                    assert_eq!((outcome, &*detail), (Err(Unhealthy::WrongAnswer), words), "{stream:?}")
+                }
             }
         }
     }

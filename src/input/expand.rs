@@ -15,14 +15,14 @@ pub enum Error<'a> {
     Malformed,
 }
 
-/// A text whose variables are expanded, and how it was written. What a variable
+/// A text whose variables are expanded, and how it was raw. What a variable
 /// holds may be a secret, so the written text is the one to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expanded {
     /// The text, variables replaced by what they hold.
     pub text: Vec<u8>,
     /// The text as it was given.
-    pub written: Vec<u8>,
+    pub raw: Vec<u8>,
     /// For each byte of the text, and for its end, where it was written; a
     /// variable's value was written at its `$`.
     origins: Vec<usize>,
@@ -31,15 +31,15 @@ pub struct Expanded {
 impl Expanded {
     /// Whether the byte at `index` of the text stands in the written text, and
     /// does not come out of a variable.
-    pub fn is_written(&self, index: usize) -> bool {
-        let from = self.written_from(index);
+    pub fn is_literal(&self, index: usize) -> bool {
+        let from = self.raw_from(index);
         !from.starts_with(b"${") && !from.starts_with(b"$${")
     }
 
     /// The written text from where the byte at `index` of the text comes from;
     /// for a byte of a variable's value, from its `${`.
-    pub fn written_from(&self, index: usize) -> &[u8] {
-        &self.written[self.origins[index]..]
+    pub fn raw_from(&self, index: usize) -> &[u8] {
+        &self.raw[self.origins[index]..]
     }
 }
 
@@ -47,12 +47,12 @@ impl Expanded {
 /// by the default where NAME is unset or empty. `$${` stands for `${`; every
 /// other `$` is literal. A default runs to the first `}` and holds no `${`.
 /// One pass: what a variable holds is not expanded again.
-pub fn expand<'a>(written: &'a [u8], lookup: Lookup) -> Result<Expanded, Error<'a>> {
-    let mut text = Vec::with_capacity(written.len());
-    let mut origins = Vec::with_capacity(written.len() + 1);
-    let mut rest = written;
+pub fn expand<'a>(raw: &'a [u8], lookup: Lookup) -> Result<Expanded, Error<'a>> {
+    let mut text = Vec::with_capacity(raw.len());
+    let mut origins = Vec::with_capacity(raw.len() + 1);
+    let mut rest = raw;
     while let Some((first, after)) = rest.split_first() {
-        let origin = written.len() - rest.len();
+        let origin = raw.len() - rest.len();
         if let Some(after) = rest.strip_prefix(b"$${") {
             text.extend_from_slice(b"${");
             rest = after;
@@ -66,8 +66,8 @@ pub fn expand<'a>(written: &'a [u8], lookup: Lookup) -> Result<Expanded, Error<'
         }
         origins.resize(text.len(), origin);
     }
-    origins.push(written.len());
-    Ok(Expanded { text, written: written.to_vec(), origins })
+    origins.push(raw.len());
+    Ok(Expanded { text, raw: raw.to_vec(), origins })
 }
 
 /// The value of what stands between `${` and `}`.
@@ -185,7 +185,7 @@ mod tests {
         let written = b"a${X}b$${c}${E}d${X:-1}";
         let expanded = expand(written, &lookup).expect("it expands");
         assert_eq!(expanded.text, b"avalueb${c}dvalue");
-        for (index, is_written, from) in [
+        for (index, is_literal, from) in [
             (0, true, &b"a${X}b$${c}${E}d${X:-1}"[..]),
             (1, false, b"${X}b$${c}${E}d${X:-1}"),
             (5, false, b"${X}b$${c}${E}d${X:-1}"),
@@ -196,10 +196,10 @@ mod tests {
             (12, false, b"${X:-1}"),
             (17, true, b""),
         ] {
-            assert_eq!(expanded.is_written(index), is_written, "{index}");
-            assert_eq!(expanded.written_from(index), from, "{index}");
+            assert_eq!(expanded.is_literal(index), is_literal, "{index}");
+            assert_eq!(expanded.raw_from(index), from, "{index}");
         }
         let plain = expand(b"abc", &|_| None).expect("no variable");
-        assert_eq!(plain.written_from(1), b"bc");
+        assert_eq!(plain.raw_from(1), b"bc");
     }
 }

@@ -5,9 +5,10 @@
 
 use std::net::IpAddr;
 
-use crate::expand::Expanded;
+use crate::input::expand::Expanded;
 use crate::print::{push, push_number};
-use crate::text::{cut, digits, ip};
+use crate::sys::UNIX_PATH_MAX;
+use crate::text::{before, digits, ip};
 
 /// A target: where to connect, and what to ask there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,10 +66,6 @@ pub struct Http {
     pub user_info: Option<Vec<u8>>,
 }
 
-/// The longest path that a Unix socket address holds: 108 bytes with the
-/// final NUL (unix(7)).
-pub const UNIX_PATH_MAX: usize = 107;
-
 /// The longest host name (RFC 1035, 2.3.4, less the wire format's overhead).
 pub const NAME_MAX: usize = 253;
 
@@ -104,7 +101,7 @@ pub fn parse(target: &Expanded) -> Result<Target, Error> {
             return Err(UNIX);
         }
         let endpoint = Endpoint::Unix(unix_path(path)?);
-        return Ok(Target { shown: target.written.to_vec(), endpoint, check: Check::Stream });
+        return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Stream });
     }
     let scheme = scheme(text);
     let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
@@ -162,20 +159,20 @@ fn http(target: &Expanded, start: usize) -> Result<Target, Error> {
     let hidden: &[u8] = if host_at > start + 1 { b"***@" } else { &text[start..host_at] };
     // A fragment is not sent (RFC 9110, 4.1); a query may follow the host at once.
     let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
-    let request_target = [slash, cut(path, b'#').0].concat();
-    let shown = [&text[..start], hidden, host_port, target.written_from(path_at)].concat();
+    let request_target = [slash, before(path, b'#')].concat();
+    let shown = [&text[..start], hidden, host_port, target.raw_from(path_at)].concat();
     let check = Check::Http(Box::new(Http { host, request_target, user_info }));
     Ok(Target { shown, endpoint, check })
 }
 
 /// Where the host begins in an authority that begins at `start`: after its last
 /// "@", as in curl, so that a password may hold one. What a variable holds ends
-/// nothing where the "@" is written: a password may have any character.
+/// nothing where the "@" is raw: a password may have any character.
 fn host_start(target: &Expanded, start: usize) -> usize {
     let end = target.text.len();
-    let find = |only_written: bool| {
+    let find = |only_literal: bool| {
         let is = |index: &usize, bytes: &[u8]| {
-            bytes.contains(&target.text[*index]) && (!only_written || target.is_written(*index))
+            bytes.contains(&target.text[*index]) && (!only_literal || target.is_literal(*index))
         };
         let end = (start..end).find(|index| is(index, b"/?#")).unwrap_or(end);
         (start..end).rfind(|index| is(index, b"@"))
@@ -239,7 +236,7 @@ fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, Err
     while index < end {
         let mut byte = text[index];
         if byte == b'%'
-            && target.is_written(index)
+            && target.is_literal(index)
             && let (Some(high), Some(low)) = (hex(index + 1), hex(index + 2))
         {
             byte = (high * 16 + low) as u8;
@@ -261,7 +258,7 @@ fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, Err
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::expand;
+    use crate::input::expand;
 
     /// A target without variables.
     fn plain(text: &str) -> Result<Target, Error> {

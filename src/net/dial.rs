@@ -2,25 +2,24 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::connection::Connection;
-use crate::deadline::Deadline;
 use crate::errno::{EAGAIN, EINPROGRESS, EINTR};
-use crate::resolve::resolve;
-use crate::socket::{self, Address};
-use crate::target::{Endpoint, Host};
-use crate::verdict::{Phase, Unhealthy};
+use crate::failure::{Phase, Unhealthy};
+use crate::input::target::{Endpoint, Host};
+use crate::net::connection::Connection;
+use crate::net::deadline::Deadline;
+use crate::net::resolve::resolve;
+use crate::sys::{self, Address};
 
-/// Opens a connection to `endpoint` until `deadline`, to whatever address of it
-/// accepts first. IPv4 comes first, but for what a hosts file says: what listens on
-/// one family only mostly listens on that one.
+/// Connects to the first address of `endpoint` that accepts. IPv4 goes first, unless a hosts file
+/// orders otherwise: a server on one family only is mostly on that one.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 pub fn connect(endpoint: &Endpoint, deadline: &Deadline) -> Result<Connection, Unhealthy> {
     let mut addresses = Vec::new();
     match endpoint {
-        Endpoint::Unix(path) => addresses.push(socket::unix(path)),
+        Endpoint::Unix(path) => addresses.push(sys::unix(path)),
         Endpoint::Tcp(host, port) => {
-            let mut add = |ip| addresses.push(socket::inet(SocketAddr::new(ip, *port)));
+            let mut add = |ip| addresses.push(sys::inet(SocketAddr::new(ip, *port)));
             match host {
                 Host::Ip(ip) => add(*ip),
                 Host::Localhost => {
@@ -34,36 +33,35 @@ pub fn connect(endpoint: &Endpoint, deadline: &Deadline) -> Result<Connection, U
     connect_any(&addresses, deadline)
 }
 
-/// Tries every address until one connects. Each has an equal share of the time
-/// that is left; those that hang are tried again, in the time that the others
-/// did not use, until the deadline.
+/// Tries every address until one connects. Each has an equal share of the time left; those that
+/// hang are tried again until the deadline, in the time that the others did not use.
 fn connect_any(addresses: &[Address], deadline: &Deadline) -> Result<Connection, Unhealthy> {
     let mut failures = vec![Unhealthy::TimedOut(Phase::Connect); addresses.len()];
     let hangs = |failure: &Unhealthy| matches!(failure, Unhealthy::TimedOut(_));
     loop {
         let mut hanging = failures.iter().filter(|failure| hangs(failure)).count();
         if hanging == 0 || deadline.left().is_none() {
-            return Err(first_of_a_server(&failures));
+            return Err(likeliest_cause(&failures));
         }
         for (address, failure) in addresses.iter().zip(&mut failures) {
             if hangs(failure)
                 && let Some(share) = deadline.socket_timeout(hanging)
             {
                 hanging -= 1;
-                match Connection::open(socket::STREAM, address, share) {
+                match Connection::open(sys::STREAM, address, share) {
                     Ok(connection) => return Ok(connection),
                     Err(error) if matches!(error.raw_os_error(), Some(EAGAIN | EINPROGRESS | EINTR)) => {}
-                    Err(error) => *failure = Unhealthy::failed(Phase::Connect, &error),
+                    Err(error) => *failure = Unhealthy::os(Phase::Connect, &error),
                 }
             }
         }
     }
 }
 
-/// The failure of the first address that could have been the server's; one of
-/// a family that this host lacks could not.
-fn first_of_a_server(failures: &[Unhealthy]) -> Unhealthy {
-    *failures.iter().find(|failure| !failure.is_of_no_route()).unwrap_or(&failures[0])
+/// The failure to report: that of the first address that this host can reach at all. One of a
+/// family that it lacks says nothing about the server.
+fn likeliest_cause(failures: &[Unhealthy]) -> Unhealthy {
+    *failures.iter().find(|failure| !failure.has_no_route()).unwrap_or(&failures[0])
 }
 
 #[cfg(test)]
@@ -82,8 +80,8 @@ mod tests {
             (&[97], 97),
         ] {
             let failures: Vec<_> =
-                numbers.iter().map(|&number| Unhealthy::Failed(Phase::Connect, number)).collect();
-            assert_eq!(first_of_a_server(&failures), Unhealthy::Failed(Phase::Connect, first), "{numbers:?}");
+                numbers.iter().map(|&number| Unhealthy::Os(Phase::Connect, number)).collect();
+            assert_eq!(likeliest_cause(&failures), Unhealthy::Os(Phase::Connect, first), "{numbers:?}");
         }
     }
 }

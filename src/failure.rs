@@ -1,0 +1,89 @@
+//! Why a check failed, and in which phase.
+
+use std::io;
+use std::time::Duration;
+
+use crate::errno::{self, EADDRNOTAVAIL, EAFNOSUPPORT, ENETUNREACH};
+use crate::print::{push, push_duration};
+
+/// The phase of a check in which it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Checking the targets before this one.
+    NotChecked,
+    /// Looking up the addresses of a name.
+    Resolve,
+    /// Opening the connection.
+    Connect,
+    /// Sending the request or the data.
+    Send,
+    /// Waiting for the answer, or reading it.
+    Receive,
+}
+
+/// Why a target is unhealthy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unhealthy {
+    /// The deadline passed.
+    TimedOut(Phase),
+    /// The operating system reported the error of this number.
+    Os(Phase, i32),
+    /// The name does not exist, or has no address.
+    HostNotFound,
+    /// Every name server failed or refused.
+    NameServerFailed,
+    /// Incomplete: if the connection has closed, this is wrong; while it is open, read on.
+    Incomplete(&'static str),
+    /// The answer is malformed or too long.
+    Malformed(&'static str),
+    /// The answer is another one than expected; the verdict's detail says it all.
+    WrongAnswer,
+}
+
+impl Unhealthy {
+    /// The failure of an operation in `phase`.
+    pub fn os(phase: Phase, error: &io::Error) -> Unhealthy {
+        Unhealthy::Os(phase, error.raw_os_error().unwrap_or_default())
+    }
+
+    /// Whether this host has no route to that family of addresses at all, whoever listens: as
+    /// for ::1 in a container without IPv6.
+    pub fn has_no_route(self) -> bool {
+        matches!(self, Unhealthy::Os(_, EADDRNOTAVAIL | ENETUNREACH | EAFNOSUPPORT))
+    }
+
+    /// Appends phase and cause: `connect: connection refused`. `timeout` is that of the attempt.
+    pub fn push(self, out: &mut Vec<u8>, timeout: Duration) {
+        match self {
+            Unhealthy::TimedOut(phase) => {
+                push(out, phase.prefix());
+                push(out, "timed out after ");
+                push_duration(out, timeout);
+            }
+            Unhealthy::Os(phase, number) => {
+                push(out, phase.prefix());
+                errno::push_message(out, number);
+            }
+            Unhealthy::Incomplete(problem) | Unhealthy::Malformed(problem) => {
+                push(out, Phase::Receive.prefix());
+                push(out, problem);
+            }
+            Unhealthy::HostNotFound => push(out, "resolve: host not found"),
+            Unhealthy::NameServerFailed => push(out, "resolve: the name server failed or refused"),
+            Unhealthy::WrongAnswer => {}
+        }
+    }
+}
+
+impl Phase {
+    /// The phase's name, as it stands before a cause.
+    fn prefix(self) -> &'static str {
+        match self {
+            Phase::NotChecked => "not checked: ",
+            Phase::Resolve => "resolve: ",
+            Phase::Connect => "connect: ",
+            Phase::Send => "send: ",
+            Phase::Receive => "receive: ",
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A connected socket, read and written within the deadline.
+
+use std::ffi::c_int;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::errno::{EAGAIN, EINTR, ENOMEM};
+use crate::failure::{Phase, Unhealthy};
+use crate::net::deadline::Deadline;
+use crate::sys::{self, Address};
+
+/// The room for the first piece of an answer. Most answers fit, and so does every datagram without
+/// EDNS (RFC 1035, 4.2.1). For 1,024 bytes musl's allocator would make a mapping.
+const FIRST_ROOM: usize = 1000;
+
+/// The most room for one piece: a flood is read in few of them.
+const LAST_ROOM: usize = 16 * FIRST_ROOM;
+
+/// A connected socket of any kind.
+pub struct Connection(TcpStream);
+
+impl Connection {
+    /// Connects as [`sys::connect_timeout`] does.
+    pub fn open(kind: c_int, address: &Address, timeout: Duration) -> io::Result<Connection> {
+        sys::connect_timeout(kind, address, timeout).map(Connection)
+    }
+
+    /// Whether this is a TCP connection to itself: where nobody listens on a port
+    /// of the ephemeral range, the kernel may choose that very port for the
+    /// connecting side, and TCP lets the two meet (RFC 9293, 3.5, figure 7).
+    pub fn is_to_itself(&self) -> bool {
+        let local = self.0.local_addr().ok();
+        local.is_some() && local == self.0.peer_addr().ok()
+    }
+
+    /// Sends all of `bytes`. The deadline is re-armed before every write.
+    pub fn send(&mut self, bytes: &[u8], deadline: &Deadline) -> Result<(), Unhealthy> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let sent = retry(Phase::Send, deadline, &mut |timeout| {
+                self.0.set_write_timeout(Some(timeout))?;
+                self.0.write(rest)
+            })?;
+            rest = &rest[sent..];
+        }
+        Ok(())
+    }
+
+    /// Appends the next bytes to `received`, and returns their number: 0 at the end of the stream.
+    /// The deadline is re-armed before every read. Where memory runs out std would end the process,
+    /// but the size of an answer is the server's choice, so here it is a failure.
+    pub fn receive(&mut self, received: &mut Vec<u8>, deadline: &Deadline) -> Result<usize, Unhealthy> {
+        let start = received.len();
+        if start == received.capacity() {
+            let room = start.clamp(FIRST_ROOM, LAST_ROOM);
+            received.try_reserve(room).or(Err(Unhealthy::Os(Phase::Receive, ENOMEM)))?;
+        }
+        received.resize(received.capacity(), 0);
+        let count = retry(Phase::Receive, deadline, &mut |timeout| {
+            self.0.set_read_timeout(Some(timeout))?;
+            self.0.read(&mut received[start..])
+        });
+        received.truncate(start + count.unwrap_or_default());
+        count
+    }
+}
+
+/// Runs `operation` until it succeeds, fails, or `deadline` passes. It is repeated when its timeout
+/// ends, and when the kernel interrupted it because the process was stopped and continued (signal(7)).
+fn retry(
+    phase: Phase,
+    deadline: &Deadline,
+    operation: &mut dyn FnMut(Duration) -> io::Result<usize>,
+) -> Result<usize, Unhealthy> {
+    while let Some(timeout) = deadline.socket_timeout(1) {
+        match operation(timeout) {
+            Ok(count) => return Ok(count),
+            Err(error) if matches!(error.raw_os_error(), Some(EAGAIN | EINTR)) => {}
+            Err(error) => return Err(Unhealthy::os(phase, &error)),
+        }
+    }
+    Err(Unhealthy::TimedOut(phase))
+}
