@@ -6,6 +6,8 @@
 
 use crate::print::{push, push_number};
 
+/// No file of that name.
+pub const ENOENT: i32 = 2;
 /// A signal came in between.
 pub const EINTR: i32 = 4;
 /// It would take longer than the socket's timeout.
@@ -30,7 +32,7 @@ pub const EINPROGRESS: i32 = 115;
 /// Appends the error's message: that of strerror(3), in lower case and shorter.
 pub fn push_message(out: &mut Vec<u8>, number: i32) {
     let words = match number {
-        2 => "no such file",
+        ENOENT => "no such file",
         ENOMEM => "out of memory",
         13 => "permission denied",
         20 => "not a directory",

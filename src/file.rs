@@ -15,6 +15,23 @@ pub fn open(path: &str) -> io::Result<File> {
     with_flags(path, 0)
 }
 
+/// The content of a file of at most `max` bytes.
+pub fn read(path: &[u8], max: usize) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut file = open(str::from_utf8(path).unwrap_or_default())?;
+    let mut content = Vec::new();
+    let mut piece = [0; 1024];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(content),
+            count => content.extend_from_slice(&piece[..count]),
+        }
+        if content.len() > max {
+            return Err(io::Error::from_raw_os_error(27));
+        }
+    }
+}
+
 /// Makes a new file of this name, to write it.
 pub fn create_new(path: &str) -> io::Result<File> {
     // `O_CREAT` and `O_EXCL`, the same on every platform that is built for.

@@ -8,18 +8,22 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use scratch_probe::errno::ENOENT;
+use scratch_probe::file;
 use scratch_probe::input::cli;
 use scratch_probe::input::config::Config;
 use scratch_probe::install::install;
 use scratch_probe::run::run;
 use scratch_probe::sys::{STDERR, STDOUT, exit, standard_stream};
 
+/// The longest file that a `${/path}` is replaced by.
+const FILE_MAX: usize = 64 * 1024;
+
 fn main() {
     let mut args = env::args_os().map(OsStringExt::into_vec);
     args.next();
-    let lookup = |name: &[u8]| env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec);
     let mut config = Config::default();
-    let code = match cli::parse(&mut args, &lookup, &mut config) {
+    let code = match cli::parse(&mut args, &look_up, &mut config) {
         Ok(Some(text)) => say(true, text.as_bytes()),
         Ok(None) => match &config.install {
             Some(path) => {
@@ -31,6 +35,20 @@ fn main() {
         Err(error) => say(false, &error.0),
     };
     exit(code)
+}
+
+/// The value of a variable or, by a name that begins with `/`, the content of a file.
+fn look_up(name: &[u8]) -> Result<Option<Vec<u8>>, i32> {
+    if !name.starts_with(b"/") {
+        return Ok(env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec));
+    }
+    match file::read(name, FILE_MAX) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) => match error.raw_os_error().unwrap_or_default() {
+            ENOENT => Ok(None),
+            number => Err(number),
+        },
+    }
 }
 
 /// Checks all targets and prints a line for each. Returns the exit code.

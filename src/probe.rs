@@ -48,6 +48,11 @@ pub fn attempt(
 /// Nobody listens, though a connection to itself was made.
 const REFUSED: Unhealthy = Unhealthy::Os(Phase::Connect, ECONNREFUSED);
 
+/// The server hung up at once.
+const NOTHING: Unhealthy = Unhealthy::Incomplete("connection closed without a response");
+const NOTHING_TO_HTTP_1_0: Unhealthy =
+    Unhealthy::Incomplete("connection closed without a response, try --http1.1");
+
 /// An open connection, and the check that it is for.
 struct Attempt<'a> {
     connection: Connection,
@@ -67,9 +72,7 @@ impl Attempt<'_> {
             let count = self.connection.receive(received, self.deadline)?;
             match read(received) {
                 Err(Unhealthy::Incomplete(_)) if count > 0 => {}
-                Err(Unhealthy::Incomplete(_)) if received.is_empty() => {
-                    return Err(Unhealthy::Incomplete("connection closed without a response"));
-                }
+                Err(Unhealthy::Incomplete(_)) if received.is_empty() => return Err(NOTHING),
                 outcome => return outcome,
             }
         }
@@ -92,7 +95,8 @@ impl Attempt<'_> {
             if outcome == Err(Unhealthy::WrongAnswer) {
                 response.push_foreign(detail, &received, &request);
             }
-            return outcome;
+            let is_refused = outcome == Err(NOTHING) && !options.http11;
+            return if is_refused { Err(NOTHING_TO_HTTP_1_0) } else { outcome };
         }
         push_number(detail, response.status.into());
         let reason = response.reason(&received);
@@ -108,6 +112,10 @@ impl Attempt<'_> {
         if !status::accepts(accepted, response.status) {
             push(detail, ", expected ");
             push_escaped(detail, raw, SHOWN);
+            // Upgrade Required, HTTP Version Not Supported: what servers say to HTTP/1.0.
+            if matches!(response.status, 426 | 505) && !options.http11 {
+                push(detail, ", try --http1.1");
+            }
             return Err(Unhealthy::WrongAnswer);
         }
         outcome?;
@@ -196,7 +204,7 @@ mod tests {
                 let address = sys::inet(server.local_addr().expect("an address"));
                 let timeout = Duration::from_secs(20);
                 let connection = Connection::open(DATAGRAM, &address, timeout).expect("connected");
-                let expect = expand(expect, &|_| None).expect("no variable");
+                let expect = expand(expect, &|_| Ok(None)).expect("no variable");
                 let options =
                     Options { data: Some(b"PING".to_vec()), expect: vec![expect], ..Options::default() };
                 let pieces = std::thread::spawn(move || {

@@ -163,7 +163,7 @@ fn takes_the_path_of_a_file_and_no_target() {
     let folder = Folder::new();
     let file = folder.join("probe");
     let path = file.to_str().expect("UTF-8");
-    let line = "probe: --install: takes no target (see probe --help)";
+    let line = "probe: --install: cannot be used with a target (see probe --help)";
     for args in [
         &["--install", path, "http://x/"][..],
         &["http://x/", "--install", path],
@@ -173,7 +173,9 @@ fn takes_the_path_of_a_file_and_no_target() {
     }
     probe(&["--install"]).unhealthy("probe: --install: needs a value (see probe --help)");
     for path in ["", "/tmp/"] {
-        let line = format!("probe: --install \"{path}\": want the path of a file (see probe --help)");
+        let line = format!(
+            "probe: --install \"{path}\": must be a file, such as /tools/probe, not a directory (see probe --help)"
+        );
         probe(&["--install", path]).unhealthy(&line);
     }
     assert_eq!(folder.names(), [""; 0]);
@@ -185,7 +187,11 @@ fn variables_are_expanded_and_not_shown_and_those_of_a_check_do_not_matter() {
     let path = folder.0.to_str().expect("UTF-8");
     let env = [("TOOLS", path), ("PROBE_TARGET", "http://x/"), ("PROBE_TIMEOUT", "soon")];
     probe_env(&["--install", "${TOOLS}/probe"], &env).healthy("installed: ${TOOLS}/probe\n");
-    probe_env(&["--install=${TOOLS}/a\x1b[2J"], &env).healthy("installed: ${TOOLS}/a\\x1b[2J\n");
-    assert_eq!(folder.names(), ["a\x1b[2J", "probe"]);
+    let control = "contains a control character or a space; in a URL write %20 (see probe --help)";
+    for path in ["${TOOLS}/a\x1b[2J", "${TOOLS}/a${0x00}b"] {
+        let shown = path.replace('\x1b', "\\x1b");
+        probe_env(&["--install", path], &env).unhealthy(&format!("probe: --install \"{shown}\": {control}"));
+    }
+    assert_eq!(folder.names(), ["probe"]);
     is_whole(&folder.join("probe"));
 }

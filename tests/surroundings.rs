@@ -76,13 +76,13 @@ fn arguments_and_variables_that_are_not_utf_8() {
         (vec![bytes(b"--expect"), bytes(b"\xc3"), bytes(target.as_bytes())], None, 0, "200 OK"),
         (vec![bytes(b"--expect"), bytes(b"\xff"), bytes(target.as_bytes())], None, 1, "expected \"\\xff\""),
         (vec![bytes(b"-H"), bytes(b"X: \xff"), bytes(target.as_bytes())], None, 0, "200 OK"),
-        (vec![bytes(b"\xff://x")], None, 1, "target 1: the port wants"),
+        (vec![bytes(b"\xff://x")], None, 1, "target 1 \"\\xff:\": the port must"),
         (vec![bytes(b"--\xff=1")], None, 1, "option \"--\": unknown"),
         (vec![bytes(b"-t"), bytes(b"\xff")], None, 1, "--timeout \"\\xff\""),
         (vec![bytes(format!("{target}${{V}}").as_bytes())], Some(("V", bytes(b"\xfe"))), 0, "${V}: 200 OK"),
         (vec![bytes(target.as_bytes())], Some(("PROBE_STATUS", bytes(b"\xfe"))), 1, "PROBE_STATUS \"\\xfe\""),
         (vec![bytes(target.as_bytes())], Some(("UNUSED", bytes(b"\xfe"))), 0, "200 OK"),
-        (vec![bytes(b"${\xff}")], None, 1, "want ${NAME}"),
+        (vec![bytes(b"${\xff}")], None, 1, "must be ${NAME}"),
     ] {
         let mut probe = command();
         probe.args(&args).envs(env.clone());
@@ -108,13 +108,13 @@ fn an_argument_as_long_as_the_kernel_allows() {
         (vec!["-H".into(), filled("X: ", "h", ""), target.clone()], 0, "200 OK"),
         (vec!["--expect".into(), filled("", "e", ""), target.clone()], 1, "eee...\" in the body"),
         (vec!["--status".into(), filled("200", ",200", ""), target.clone()], 0, "200 OK"),
-        (vec!["--status".into(), filled("", "2", "")], 1, "222...\": want statuses"),
+        (vec!["--status".into(), filled("", "2", "")], 1, "222...\": must be"),
         (vec![filled("--", "x", "")], 1, "xxx...\": unknown"),
-        (vec![filled("", "x", "")], 1, "the host wants"),
+        (vec![filled("", "x", "")], 1, "the host must"),
         (vec![filled("unix:/", "x", "")], 1, "107 bytes"),
-        (vec![filled("", "${", "")], 1, "want ${NAME}"),
+        (vec![filled("", "${", "")], 1, "must be ${NAME}"),
         (vec![filled("${", "N", "}")], 1, "NNN...\": not set"),
-        (vec!["-t".into(), filled("", "1", "")], 1, "want a duration"),
+        (vec!["-t".into(), filled("", "1", "")], 1, "must be from"),
         (vec![filled("http://u:", "p", "@127.0.0.1:1/")], 1, "http://***@127.0.0.1:1/: connect:"),
     ] {
         let run = probe(&args);

@@ -1,16 +1,16 @@
 //! Options, their precedence, the help text and usage errors.
 //!
-//! The command line beats the environment, which beats the defaults. What is
-//! an option is decided before variables are expanded, so that no variable's
-//! value can become one.
+//! The command line beats the environment, which beats the defaults. Options are
+//! recognised before variables are expanded, so no variable's value can become one.
 
+use crate::errno;
 use crate::input::config::{Config, UnixSocket};
 use crate::input::duration;
 use crate::input::expand::{self, Expanded, Lookup};
 use crate::input::status;
 use crate::input::target::{self, Check, Endpoint, Target};
 use crate::print::{push, push_number, push_quoted};
-use crate::text::{is_field_line, is_token, words};
+use crate::text::{contains, is_field_line, is_token, words};
 
 /// `--version`'s text.
 pub const VERSION: &str = concat!("probe ", env!("CARGO_PKG_VERSION"), "\n");
@@ -18,8 +18,8 @@ pub const VERSION: &str = concat!("probe ", env!("CARGO_PKG_VERSION"), "\n");
 /// `--help`'s text.
 pub const HELP: &str = include_str!("help.txt");
 
-/// The line that says what is bad usage: where, the offending text unless it may be a
-/// secret, and what is wrong with it.
+/// A usage error, as the one line that reports it: place, offending text unless it may be
+/// secret, problem.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Error(pub Vec<u8>);
 
@@ -37,12 +37,14 @@ fn error(place: &[u8], text: Option<&[u8]>, problem: &str) -> Box<Error> {
     Box::new(Error(line))
 }
 
-/// What an option does; all but the first three set a value.
+/// The effect of an option.
 #[derive(Clone, Copy)]
 enum Effect {
     Help,
     Version,
     Quiet,
+    Any,
+    Http11,
     Timeout,
     Status,
     Expect,
@@ -54,16 +56,23 @@ enum Effect {
     Install,
 }
 
-/// What an option does, its letter, its name, and the variable that stands in for
-/// it; NUL, which no argument has, and the empty text where there is none.
-static OPTIONS: [(Effect, u8, &str, &str); 12] = [
+impl Effect {
+    fn takes_value(self) -> bool {
+        !matches!(self, Effect::Help | Effect::Version | Effect::Quiet | Effect::Any | Effect::Http11)
+    }
+}
+
+/// Each option: effect, letter (0 if none), name, and the variable that stands in for it ("" if none).
+static OPTIONS: [(Effect, u8, &str, &str); 14] = [
     (Effect::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
     (Effect::Status, 0, "--status", "PROBE_STATUS"),
     (Effect::Expect, 0, "--expect", "PROBE_EXPECT"),
     (Effect::Method, b'X', "--method", "PROBE_METHOD"),
     (Effect::Header, b'H', "--header", ""),
     (Effect::Data, b'd', "--data", "PROBE_DATA"),
+    (Effect::Http11, 0, "--http1.1", ""),
     (Effect::UnixSocket, 0, "--unix-socket", ""),
+    (Effect::Any, 0, "--any", ""),
     (Effect::Wait, b'w', "--wait", "PROBE_WAIT"),
     (Effect::Install, 0, "--install", ""),
     (Effect::Quiet, b'q', "--quiet", ""),
@@ -71,11 +80,20 @@ static OPTIONS: [(Effect, u8, &str, &str); 12] = [
     (Effect::Version, b'V', "--version", ""),
 ];
 
+/// Letters of curl's options that are no options here, and what to write instead.
+static HINTS: [(u8, &str); 5] = [
+    (b'f', "not needed; leave it out"),
+    (b's', "not needed; leave it out"),
+    (b'I', "unknown; write --method HEAD"),
+    (b'k', "unknown; write tls://host:port"),
+    (b'u', "unknown; write http://user:password@host"),
+];
+
 /// The variable that stands in for targets on the command line.
 const TARGETS: &str = "PROBE_TARGET";
 
-/// Reads arguments, the program's name not included, and those variables that
-/// no argument overrules, into `config`. A text is to be printed, and nothing else done.
+/// Reads the arguments, without the program's name, and the variables of options they do not
+/// set, into `config`. Returns a text if that is all there is to print.
 pub fn parse(
     args: &mut dyn Iterator<Item = Vec<u8>>,
     lookup: Lookup,
@@ -83,87 +101,55 @@ pub fn parse(
 ) -> Result<Option<&'static str>, Box<Error>> {
     let mut reader = Reader { lookup, config };
     let mut given = [false; OPTIONS.len()];
-    let mut options_ended = false;
-    while let Some(arg) = args.next() {
-        if options_ended || !arg.starts_with(b"-") {
-            reader.target("target", &arg)?;
-            continue;
-        }
-        if arg == b"--" {
-            options_ended = true;
-            continue;
-        }
-        let (index, attached) = find(&arg)?;
-        let (effect, _, name, _) = OPTIONS[index];
-        given[index] = true;
-        match (effect, attached) {
-            (Effect::Help | Effect::Version | Effect::Quiet, Some(_)) => {
-                return Err(error(name.as_bytes(), None, "takes no value"));
-            }
-            (Effect::Help, None) => return Ok(Some(HELP)),
-            (Effect::Version, None) => return Ok(Some(VERSION)),
-            (Effect::Quiet, None) => reader.config.quiet = true,
-            (_, Some(value)) => reader.set(effect, name, value)?,
-            (_, None) => match args.next() {
-                Some(value) => reader.set(effect, name, &value)?,
-                None => return Err(error(name.as_bytes(), None, "needs a value")),
-            },
-        }
+    let text = reader.arguments(args, &mut given)?;
+    if text.is_some() {
+        return Ok(text);
     }
     if reader.config.install.is_some() {
         // PROBE_TARGET is set for the checks of the same container.
         return match reader.config.targets.is_empty() {
             true => Ok(None),
-            false => Err(error(b"--install", None, "takes no target")),
+            false => Err(error(b"--install", None, "cannot be used with a target")),
         };
     }
-    for (index, (effect, _, _, variable)) in OPTIONS.iter().enumerate() {
-        if !given[index]
-            && !variable.is_empty()
-            && let Some(value) = reader.variable(variable)
-        {
-            reader.set(*effect, variable, &value)?;
-        }
-    }
-    if reader.config.targets.is_empty() {
-        // Split before variables are expanded: a password may have a space.
-        for word in words(&reader.variable(TARGETS).unwrap_or_default()) {
-            reader.target(TARGETS, word)?;
-        }
-    }
-    if reader.config.targets.is_empty() {
-        return Err(error(b"target", None, "none given, and PROBE_TARGET is not set"));
-    }
-    // To ignore it would be to say healthy without what was asked for.
-    let is_tls = |target: &Target| matches!(target.check, Check::Tls(_));
-    if !reader.config.options.expect.is_empty() && reader.config.targets.iter().any(is_tls) {
-        return Err(error(b"--expect", None, "a tls:// target has no reply to search"));
-    }
+    reader.variables(&given)?;
+    reader.agrees()?;
     Ok(None)
 }
 
 /// The index of the option that `arg` begins with, and the value that is
 /// attached to it, as in `-t1s` and `--timeout=1s`.
 fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
-    for (index, (_, letter, name, _)) in OPTIONS.iter().enumerate() {
-        match arg.strip_prefix(name.as_bytes()) {
+    for (index, (_, _, name, _)) in OPTIONS.iter().enumerate() {
+        let name = name.as_bytes();
+        match arg.strip_prefix(name) {
             Some([]) => return Ok((index, None)),
             Some([b'=', value @ ..]) => return Ok((index, Some(value))),
+            Some([b' ', ..]) => {
+                return Err(error(b"option", Some(name), "its value must be an argument of its own"));
+            }
             _ => {}
         }
-        if let [_, short, value @ ..] = arg
+        // Else `-data` would be `-d ata`.
+        if arg == &name[1..] {
+            return Err(error(b"option", Some(arg), "needs two dashes"));
+        }
+    }
+    for (index, (_, letter, ..)) in OPTIONS.iter().enumerate() {
+        if let [b'-', short, value @ ..] = arg
             && short == letter
         {
             return Ok((index, Some(value).filter(|value| !value.is_empty())));
         }
     }
-    // What follows a name was meant as a value, perhaps a secret one.
+    // Quote the name only: the rest was meant as a value, and may be secret.
     let name_byte = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'-';
     let end = match arg.starts_with(b"--") {
         true => arg.iter().position(|byte| !name_byte(byte)).unwrap_or(arg.len()),
         false => arg.len().min(2),
     };
-    Err(error(b"option", Some(&arg[..end]), "unknown"))
+    let hint = HINTS.iter().find(|(letter, _)| arg.get(1) == Some(letter));
+    Err(error(b"option", Some(&arg[..end]), hint.map_or("unknown", |(_, hint)| hint)))
 }
 
 /// What has been read so far.
@@ -173,71 +159,165 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Reads the arguments; `given` becomes which options they set. Returns a text to print.
+    fn arguments(
+        &mut self,
+        args: &mut dyn Iterator<Item = Vec<u8>>,
+        given: &mut [bool],
+    ) -> Result<Option<&'static str>, Box<Error>> {
+        let mut options_ended = false;
+        while let Some(arg) = args.next() {
+            if options_ended || !arg.starts_with(b"-") {
+                self.target("target", &arg)?;
+                continue;
+            }
+            if arg == b"--" {
+                options_ended = true;
+                continue;
+            }
+            let (index, attached) = find(&arg)?;
+            let (effect, _, name, _) = OPTIONS[index];
+            given[index] = true;
+            match (effect, attached) {
+                (Effect::Help, None) => return Ok(Some(HELP)),
+                (Effect::Version, None) => return Ok(Some(VERSION)),
+                (Effect::Quiet, None) => self.config.quiet = true,
+                (Effect::Any, None) => self.config.any = true,
+                (Effect::Http11, None) => self.config.options.http11 = true,
+                (_, Some(_)) if !effect.takes_value() => {
+                    return Err(error(name.as_bytes(), None, "does not take a value"));
+                }
+                (_, Some(value)) => self.set(effect, name, value)?,
+                (_, None) => match args.next() {
+                    Some(value) => self.set(effect, name, &value)?,
+                    None => return Err(error(name.as_bytes(), None, "needs a value")),
+                },
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads the variables of options that are not `given`, and of targets if there is none.
+    fn variables(&mut self, given: &[bool]) -> Result<(), Box<Error>> {
+        for (index, (effect, _, _, variable)) in OPTIONS.iter().enumerate() {
+            if !given[index]
+                && !variable.is_empty()
+                && let Some(value) = self.variable(variable)
+            {
+                self.set(*effect, variable, &value)?;
+            }
+        }
+        if self.config.targets.is_empty() {
+            // Split before variables are expanded: a password may have a space.
+            for word in words(&self.variable(TARGETS).unwrap_or_default()) {
+                self.target(TARGETS, word)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that there is a target, and that the options agree with all of them.
+    fn agrees(&self) -> Result<(), Box<Error>> {
+        let Config { targets, options, .. } = &*self.config;
+        if targets.is_empty() {
+            return Err(error(b"target", None, "missing; give one or set PROBE_TARGET"));
+        }
+        let has_no_body = |target: &Target| match target.check {
+            Check::Http(_) => options.method.as_deref() == Some(b"HEAD"),
+            Check::Stream => false,
+            Check::Tls(_) => true,
+        };
+        // To ignore --expect would be to call a target healthy unchecked.
+        if !options.expect.is_empty() && targets.iter().any(has_no_body) {
+            return Err(error(b"--expect", None, "tls://, grpc:// and HEAD have no body to search"));
+        }
+        Ok(())
+    }
+
     /// A variable's value. Set to the empty text counts as not set.
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
-        (self.lookup)(name.as_bytes()).filter(|value| !value.is_empty())
+        (self.lookup)(name.as_bytes()).unwrap_or_default().filter(|value| !value.is_empty())
     }
 
     /// A text with its variables expanded; `place` is where it was given.
     fn expanded(&self, place: &str, raw: &[u8]) -> Result<Expanded, Box<Error>> {
         expand::expand(raw, self.lookup).map_err(|problem| match problem {
+            expand::Error::Unset(path @ [b'/', ..]) => error(b"file", Some(path), "no such file"),
             expand::Error::Unset(name) => {
-                error(b"variable", Some(name), "not set, and no ${NAME:-default} given")
+                error(b"variable", Some(name), "not set; set it, or give a default, as in ${PORT:-8080}")
+            }
+            expand::Error::Unreadable(path, number) => {
+                let mut message = Vec::new();
+                errno::push_message(&mut message, number);
+                error(b"file", Some(path), str::from_utf8(&message).unwrap_or_default())
             }
             // The text may be a header's value, and so a secret.
-            expand::Error::Malformed => {
-                error(place.as_bytes(), None, "want ${NAME} or ${NAME:-default}, or $${ for a literal ${")
-            }
+            expand::Error::Malformed => error(
+                place.as_bytes(),
+                None,
+                "must be ${NAME}, ${NAME:-default}, ${/path} or ${0xff}; $${ is a literal ${",
+            ),
+            expand::Error::TooLong => error(place.as_bytes(), None, "must be at most 1 MiB"),
         })
     }
 
-    /// Takes a target. A wrong one is counted and not shown: any part of it could
-    /// be one of a password.
+    /// Adds a target. An invalid one is reported by number. Its wrong part is quoted only if it
+    /// cannot belong to a password or a variable's value.
     fn target(&mut self, place: &str, raw: &[u8]) -> Result<(), Box<Error>> {
         let expanded = self.expanded(place, raw)?;
         let targets = &mut self.config.targets;
-        targets.push(target::parse(&expanded).map_err(|problem| {
+        targets.push(target::parse(&expanded).map_err(|target::Error { problem, part }| {
             let mut place = b"target ".to_vec();
             push_number(&mut place, targets.len() as u64 + 1);
-            error(&place, None, problem.0)
+            let is_plain = !raw.contains(&b'@') && raw.starts_with(&expanded.text[..part.end]);
+            let part = Some(&expanded.text[part]).filter(|part| is_plain && !part.is_empty());
+            error(&place, part, problem)
         })?);
         Ok(())
     }
 
-    /// Sets what an option sets. `place`: its name, or the variable's.
+    /// Sets an option. `place`: its name, or the variable's.
     fn set(&mut self, effect: Effect, place: &str, raw: &[u8]) -> Result<(), Box<Error>> {
         let value = self.expanded(place, raw)?;
-        let wants = |want| error(place.as_bytes(), Some(raw), want);
-        let duration = || duration::parse(&value.text).ok_or_else(|| wants(duration::WANT));
+        // A target whose option's value was forgotten may hold a password.
+        let may_be_target = raw.contains(&b'@') || contains(raw, b"://");
+        let must = |be| error(place.as_bytes(), Some(raw).filter(|_| !may_be_target), be);
+        let duration = || duration::parse(&value.text).ok_or_else(|| must(duration::MUST));
         let Config { options, timeout, wait, install, .. } = self.config;
         match effect {
             Effect::Timeout => *timeout = Some(duration()?),
             Effect::Wait => *wait = Some(duration()?),
-            Effect::Status if !status::is_list(&value.text) => return Err(wants(status::WANT)),
+            Effect::Status if !status::is_list(&value.text) => return Err(must(status::MUST)),
             Effect::Status => options.status = Some(value),
             // Every answer contains the empty text.
-            Effect::Expect if value.text.is_empty() => return Err(wants("must not be empty")),
+            Effect::Expect if value.text.is_empty() => return Err(must("must not be empty")),
             Effect::Expect => options.expect.push(value),
             Effect::Method if !is_token(&value.text) => {
-                return Err(wants("want a method such as GET, HEAD or POST"));
+                return Err(must("must be a method such as GET, HEAD or POST"));
             }
             Effect::Method => options.method = Some(value.text),
             // Its value may be a secret, so the error does not show it.
             Effect::Header if !is_field_line(&value.text) => {
-                return Err(error(place.as_bytes(), None, "want 'Name: value' without control characters"));
+                return Err(error(
+                    place.as_bytes(),
+                    None,
+                    "must be 'Name: value' without control characters",
+                ));
             }
             Effect::Header => options.headers.push(value.text),
             Effect::Data => options.data = Some(value.text),
             Effect::UnixSocket => {
-                let path = target::unix_path(&value.text).map_err(|problem| wants(problem.0))?;
-                let endpoint = Endpoint::Unix(path);
+                let endpoint = Endpoint::Unix(target::unix_path(&value.text).map_err(must)?);
                 options.unix_socket = Some(UnixSocket { endpoint, shown: value.raw });
             }
-            Effect::Help | Effect::Version | Effect::Quiet => {}
+            Effect::Install if value.text.iter().any(u8::is_ascii_control) => {
+                return Err(must(target::CONTROL));
+            }
             Effect::Install if value.text.is_empty() || value.text.ends_with(b"/") => {
-                return Err(wants("want the path of a file"));
+                return Err(must("must be a file, such as /tools/probe, not a directory"));
             }
             Effect::Install => *install = Some(value),
+            Effect::Help | Effect::Version | Effect::Quiet | Effect::Any | Effect::Http11 => {}
         }
         Ok(())
     }

@@ -37,6 +37,8 @@ pub struct Options {
     pub headers: Vec<Vec<u8>>,
     /// The request body, or what is sent on a plain connection.
     pub data: Option<Vec<u8>>,
+    /// Send HTTP/1.1 instead of HTTP/1.0.
+    pub http11: bool,
     /// The Unix socket to send http targets over, in place of their addresses.
     pub unix_socket: Option<UnixSocket>,
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::text::{cut, digits};
 
-/// What [`parse`] accepts, for error messages.
-pub const WANT: &str = "want a duration from 1ms to 1h, such as 500ms, 5s, 1m or 0.5";
+/// The form that [`parse`] accepts, for error messages.
+pub const MUST: &str = "must be from 1ms to 1h, such as 500ms, 5s, 1m or 0.5 (seconds)";
 
 /// The least and the most that [`parse`] accepts, in microseconds.
 const MILLISECOND: u64 = 1000;

@@ -1,52 +1,60 @@
-//! `${NAME}` and `${NAME:-default}`, since an exec-form HEALTHCHECK has no
-//! shell that would expand them.
+//! `${NAME}`, `${NAME:-default}`, `${/path}` and `${0x00ff}`, since an exec-form
+//! HEALTHCHECK has no shell that would expand anything.
 
-use crate::text::cut;
+use crate::text::{contains, cut};
 
-/// Looks a variable up in the environment; `None` if it is not set.
-pub type Lookup<'a> = &'a dyn Fn(&[u8]) -> Option<Vec<u8>>;
+/// Looks up a variable of the environment or, by a name that begins with `/`, a file: its content,
+/// or the number of the system's error. `None` if there is none of that name.
+pub type Lookup<'a> = &'a dyn Fn(&[u8]) -> Result<Option<Vec<u8>>, i32>;
+
+/// The longest text that is expanded to. Stops a short one that names a long variable very often.
+pub const TEXT_MAX: usize = 1024 * 1024;
 
 /// Why a text could not be expanded.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Error<'a> {
-    /// `${NAME}` without a default, and NAME is not set.
+    /// `${NAME}` without a default, and there is no variable or file NAME.
     Unset(&'a [u8]),
-    /// `${` that is neither `${NAME}` nor `${NAME:-default}`.
+    /// The system reported this error for a file.
+    Unreadable(&'a [u8], i32),
+    /// A `${` that begins none of the four forms.
     Malformed,
+    /// Longer than [`TEXT_MAX`].
+    TooLong,
 }
 
-/// A text whose variables are expanded, and how it was raw. What a variable
-/// holds may be a secret, so the written text is the one to be shown.
+/// A text whose variables are expanded, and the raw text. A variable's value may be a secret, so
+/// the raw text is the one to be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expanded {
-    /// The text, variables replaced by what they hold.
+    /// The text, with variables replaced by their values.
     pub text: Vec<u8>,
     /// The text as it was given.
     pub raw: Vec<u8>,
-    /// For each byte of the text, and for its end, where it was written; a
-    /// variable's value was written at its `$`.
+    /// For each byte of `text`, and for its end, its offset in the raw text; for a
+    /// variable's value, that of its `$`.
     origins: Vec<usize>,
 }
 
 impl Expanded {
-    /// Whether the byte at `index` of the text stands in the written text, and
+    /// Whether the byte at `index` of the text stands in the raw text, and
     /// does not come out of a variable.
     pub fn is_literal(&self, index: usize) -> bool {
         let from = self.raw_from(index);
         !from.starts_with(b"${") && !from.starts_with(b"$${")
     }
 
-    /// The written text from where the byte at `index` of the text comes from;
+    /// The raw text from the origin of the byte at `index` of the text on;
     /// for a byte of a variable's value, from its `${`.
     pub fn raw_from(&self, index: usize) -> &[u8] {
         &self.raw[self.origins[index]..]
     }
 }
 
-/// Replaces each `${NAME}` by what `lookup` has for it, and `${NAME:-default}`
+/// Replaces each `${NAME}` by the value that `lookup` has for it, and `${NAME:-default}`
 /// by the default where NAME is unset or empty. `$${` stands for `${`; every
 /// other `$` is literal. A default runs to the first `}` and holds no `${`.
-/// One pass: what a variable holds is not expanded again.
+/// One pass: a value is not expanded again.
 pub fn expand<'a>(raw: &'a [u8], lookup: Lookup) -> Result<Expanded, Error<'a>> {
     let mut text = Vec::with_capacity(raw.len());
     let mut origins = Vec::with_capacity(raw.len() + 1);
@@ -59,7 +67,10 @@ pub fn expand<'a>(raw: &'a [u8], lookup: Lookup) -> Result<Expanded, Error<'a>> 
         } else if let Some(after) = rest.strip_prefix(b"${") {
             let (inner, after) = cut(after, b'}');
             rest = after.ok_or(Error::Malformed)?;
-            text.extend_from_slice(&variable(inner, lookup)?);
+            text.extend_from_slice(&value(inner, lookup)?);
+            if text.len() > TEXT_MAX {
+                return Err(Error::TooLong);
+            }
         } else {
             text.push(*first);
             rest = after;
@@ -70,23 +81,40 @@ pub fn expand<'a>(raw: &'a [u8], lookup: Lookup) -> Result<Expanded, Error<'a>> 
     Ok(Expanded { text, raw: raw.to_vec(), origins })
 }
 
-/// The value of what stands between `${` and `}`.
-fn variable<'a>(inner: &'a [u8], lookup: Lookup) -> Result<Vec<u8>, Error<'a>> {
-    let end = inner.iter().position(|byte| !is_name_byte(byte)).unwrap_or(inner.len());
-    let (name, default) = inner.split_at(end);
-    if name.first().is_none_or(u8::is_ascii_digit) {
+/// The value of the text between `${` and `}`.
+fn value<'a>(inner: &'a [u8], lookup: Lookup) -> Result<Vec<u8>, Error<'a>> {
+    if let Some(digits) = inner.strip_prefix(b"0x") {
+        return bytes(digits).ok_or(Error::Malformed);
+    }
+    let (name, default) = match inner.windows(2).position(|pair| pair == b":-") {
+        Some(at) => (&inner[..at], Some(&inner[at + 2..])),
+        None => (inner, None),
+    };
+    let is_name = match name {
+        [b'/', ..] => !name.iter().any(u8::is_ascii_control),
+        [first, ..] => !first.is_ascii_digit() && name.iter().all(is_name_byte),
+        [] => false,
+    };
+    if !is_name || contains(inner, b"${") {
         return Err(Error::Malformed);
     }
-    if default.is_empty() {
-        return lookup(name).ok_or(Error::Unset(name));
+    let mut value = lookup(name).map_err(|number| Error::Unreadable(name, number))?;
+    if let Some(content) = value.as_mut().filter(|_| name.starts_with(b"/")) {
+        // Without one line end at its end, which an editor puts there.
+        let line = content.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        content.truncate(line.unwrap_or(content).len());
     }
-    match default.strip_prefix(b":-") {
-        Some(default) if !default.windows(2).any(|pair| pair == b"${") => {
-            let value = lookup(name).filter(|value| !value.is_empty());
-            Ok(value.unwrap_or_else(|| default.to_vec()))
-        }
-        _ => Err(Error::Malformed),
+    match default {
+        Some(default) => Ok(value.filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_vec())),
+        None => value.ok_or(Error::Unset(name)),
     }
+}
+
+/// The bytes that pairs of hexadecimal digits stand for; at least one pair.
+fn bytes(digits: &[u8]) -> Option<Vec<u8>> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let byte = |pair: &[u8]| Some((digit(pair.first()?)? << 4 | digit(pair.get(1)?)?) as u8);
+    if digits.is_empty() { None } else { digits.chunks(2).map(byte).collect() }
 }
 
 /// POSIX's characters of an environment variable's name.
@@ -99,15 +127,23 @@ mod tests {
     use super::*;
 
     fn expanded(text: &str) -> Result<String, Error<'_>> {
-        let lookup = |name: &[u8]| match name {
-            b"PORT" => Some(b"8090".to_vec()),
-            b"EMPTY" => Some(Vec::new()),
-            b"LOOP" => Some(b"${PORT}$${".to_vec()),
-            b"_x1" => Some(b"low".to_vec()),
-            _ => None,
+        let lookup = |name: &[u8]| {
+            Ok(match name {
+                b"PORT" => Some(b"8090".to_vec()),
+                b"EMPTY" => Some(Vec::new()),
+                b"LOOP" => Some(b"${PORT}$${".to_vec()),
+                b"_x1" => Some(b"low".to_vec()),
+                b"/run/secrets/pw" => Some(b"hunter2\n".to_vec()),
+                b"/dos" => Some(b"hunter2\r\n".to_vec()),
+                b"/two" => Some(b"a\n\n".to_vec()),
+                b"LINE" => Some(b"a\n".to_vec()),
+                b"/empty" => Some(Vec::new()),
+                b"/secret" => return Err(13),
+                b"LONG" => Some(vec![b'x'; TEXT_MAX / 2]),
+                _ => None,
+            })
         };
-        expand(text.as_bytes(), &lookup)
-            .map(|expanded| String::from_utf8(expanded.text).expect("UTF-8 in, UTF-8 out"))
+        expand(text.as_bytes(), &lookup).map(|expanded| expanded.text.into_iter().map(char::from).collect())
     }
 
     #[test]
@@ -125,6 +161,15 @@ mod tests {
             ("${EMPTY}", ""),
             ("${NONE:-a:-b/c?d}", "a:-b/c?d"),
             ("${NONE:-{\"a\":1}}", "{\"a\":1}"),
+            ("AUTH ${/run/secrets/pw}!", "AUTH hunter2!"),
+            ("${/run/secrets/pw:-x}", "hunter2"),
+            ("${/dos}", "hunter2"),
+            ("${/two}", "a\n"),
+            ("${LINE}", "a\n"),
+            ("${/none:-a b}", "a b"),
+            ("${/empty:-x}", "x"),
+            ("${/empty}", ""),
+            ("a${0x00ff7e}b${0x41}", "a\0\u{ff}~bA"),
         ] {
             assert_eq!(expanded(text).as_deref(), Ok(want), "{text}");
         }
@@ -154,6 +199,20 @@ mod tests {
     #[test]
     fn unset_without_default_names_the_variable() {
         assert_eq!(expanded("x${NONE}"), Err(Error::Unset(b"NONE")));
+        assert_eq!(expanded("x${/none}"), Err(Error::Unset(b"/none")));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_an_error_also_with_a_default() {
+        for text in ["${/secret}", "${/secret:-x}"] {
+            assert_eq!(expanded(text), Err(Error::Unreadable(b"/secret", 13)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_has_its_cap_to_the_byte() {
+        assert_eq!(expanded("${LONG}${LONG}").map(|text| text.len()), Ok(TEXT_MAX));
+        assert_eq!(expanded("${LONG}${LONG}${PORT}"), Err(Error::TooLong));
     }
 
     #[test]
@@ -174,14 +233,22 @@ mod tests {
             "${PORT:-${NONE}}",
             "${NONE:-${PORT:-1}}",
             "${P\u{f6}RT}",
+            "${0x}",
+            "${0x1}",
+            "${0x123}",
+            "${0xgg}",
+            "${0x41:-1}",
+            "${/a\nb}",
+            "${/a${PORT}}",
+            "${/a:-${PORT}}",
         ] {
             assert_eq!(expanded(text), Err(Error::Malformed), "{text}");
         }
     }
 
     #[test]
-    fn every_byte_knows_where_it_was_written() {
-        let lookup = |name: &[u8]| Some(if name == b"E" { Vec::new() } else { b"value".to_vec() });
+    fn every_byte_knows_its_origin() {
+        let lookup = |name: &[u8]| Ok(Some(if name == b"E" { Vec::new() } else { b"value".to_vec() }));
         let written = b"a${X}b$${c}${E}d${X:-1}";
         let expanded = expand(written, &lookup).expect("it expands");
         assert_eq!(expanded.text, b"avalueb${c}dvalue");
@@ -199,7 +266,7 @@ mod tests {
             assert_eq!(expanded.is_literal(index), is_literal, "{index}");
             assert_eq!(expanded.raw_from(index), from, "{index}");
         }
-        let plain = expand(b"abc", &|_| None).expect("no variable");
+        let plain = expand(b"abc", &|_| Ok(None)).expect("no variable");
         assert_eq!(plain.raw_from(1), b"bc");
     }
 }

@@ -2,15 +2,17 @@
 
 use crate::text::{cut, digits};
 
-/// What [`accepts`] reads, for error messages.
-pub const WANT: &str = "want statuses from 200 to 999, such as 200, 200,204, 200-299, 2xx or any";
+/// The form of a list, for error messages.
+pub const MUST: &str = "must be 101 or codes from 200 to 999: 200 or 200,204 or 200-299 or 2xx or any";
 
 /// Every answer that is no error.
 pub const DEFAULT: &[u8] = b"200-399";
 
-/// The first status-code that ends an exchange: 1xx are interim answers, which
-/// another one follows (RFC 9110, 15.2).
+/// The lowest final status-code but for [`SWITCHING_PROTOCOLS`]: 1xx are interim (RFC 9110, 15.2).
 const STATUS_MIN: u64 = 200;
+
+/// After it no HTTP follows, so it is final too (RFC 9110, 15.2.2).
+const SWITCHING_PROTOCOLS: u64 = 101;
 
 /// Whether this is a list, separated by commas, of `200`, `200-299`, `2xx` and `any`.
 pub fn is_list(text: &[u8]) -> bool {
@@ -29,7 +31,8 @@ fn ranges(list: &[u8]) -> impl Iterator<Item = Option<(u64, u64)>> {
 /// One item of the list as an inclusive range.
 fn range(item: &[u8]) -> Option<(u64, u64)> {
     match item {
-        b"any" => Some((STATUS_MIN, 999)),
+        b"any" => Some((SWITCHING_PROTOCOLS, 999)),
+        b"101" => Some((SWITCHING_PROTOCOLS, SWITCHING_PROTOCOLS)),
         [class @ b'2'..=b'9', b'x' | b'X', b'x' | b'X'] => {
             let low = u64::from(class - b'0') * 100;
             Some((low, low + 99))
@@ -60,7 +63,10 @@ mod tests {
             ("200-399", &[200, 302, 399], &[199, 400, 503]),
             ("2xx", &[200, 299], &[199, 300]),
             ("4XX", &[400, 499], &[399, 500]),
-            ("any", &[200, 404, 500, 999], &[]),
+            ("any", &[101, 200, 404, 500, 999], &[]),
+            ("101", &[101], &[200]),
+            ("101,2xx", &[101, 200], &[301]),
+            ("200-399", &[200], &[101]),
             ("200, 3xx,500-501", &[200, 300, 399, 500, 501], &[201, 400, 502]),
         ] {
             assert!(is_list(list.as_bytes()), "{list}");
@@ -80,7 +86,7 @@ mod tests {
             "99",
             "099",
             "100",
-            "101",
+            "101-299",
             "199-200",
             "1xx",
             "1000",

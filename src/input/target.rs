@@ -4,25 +4,26 @@
 //! harmful or ambiguous to send or to dial, so no later step checks again.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::input::expand::Expanded;
 use crate::print::{push, push_number};
 use crate::sys::UNIX_PATH_MAX;
-use crate::text::{before, digits, ip};
+use crate::text::{after, before, contains, digits, ip};
 
-/// A target: where to connect, and what to ask there.
+/// A target: the endpoint, and the check to make there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The target as it is shown: host and port as they are dialled, all else
     /// as it was written, with `***` in place of user info.
     pub shown: Vec<u8>,
-    /// Where to connect.
+    /// The place to connect to.
     pub endpoint: Endpoint,
-    /// What to ask.
+    /// The check to make there.
     pub check: Check,
 }
 
-/// Where to connect.
+/// A place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     /// A TCP port of a host.
@@ -37,19 +38,19 @@ pub enum Host {
     /// An IP literal.
     Ip(IpAddr),
     /// `localhost` or a name below it: loopback, whatever a resolver says (RFC
-    /// 6761, 6.3). The unspecified addresses too: a server that listens on
-    /// `0.0.0.0` or `[::]` is reached there.
+    /// 6761, 6.3). Every form that a server is told to listen on all addresses by,
+    /// too: `0.0.0.0`, `[::]`, `*`, and no host before a port.
     Localhost,
     /// A name to be resolved.
     Name(Vec<u8>),
 }
 
-/// What to ask.
+/// A check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
     /// An HTTP request.
     Http(Box<Http>),
-    /// That a connection is accepted, and perhaps what is replied.
+    /// A connection, and perhaps a reply.
     Stream,
     /// A ClientHello, with the server's name if it has one.
     Tls(Option<Vec<u8>>),
@@ -69,58 +70,82 @@ pub struct Http {
 /// The longest host name (RFC 1035, 2.3.4, less the wire format's overhead).
 pub const NAME_MAX: usize = 253;
 
-/// What is wrong with a target, and what is accepted. It holds no part of the text, which
-/// could be a part of a password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Error(pub &'static str);
+/// The reason why a text is no target, and the part of it that is wrong. The part may be shown
+/// only where no user info and no variable comes before its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What is wrong, and what to write instead.
+    pub problem: &'static str,
+    /// Where the wrong part stands in the text; empty if it is the text as a whole.
+    pub part: Range<usize>,
+}
 
-const CONTROL: Error = Error("has a control character or a space (write %20 in a URL)");
-const HTTPS: Error = Error("https is not supported; tls://host:port checks that the server answers");
-const SCHEME: Error = Error("unknown scheme, want http://, tcp://, tls:// or unix:");
-const HOST: Error = Error("the host wants letters, digits, - . _");
-const NUMBER: Error = Error("a host of numbers wants four from 0 to 255, as in 127.0.0.1");
-const IPV6: Error = Error("brackets want an IPv6 address, as in [::1]");
-const PORT: Error = Error("the port wants a number from 1 to 65535");
-const UNIX: Error = Error("want an absolute path, as in unix:/run/app.sock");
-const UNIX_TOO_LONG: Error = Error("the path has more than the 107 bytes of a Unix socket address");
+/// The problem of a text with a character that could split a request or a line.
+pub const CONTROL: &str = "contains a control character or a space; in a URL write %20";
+const HTTPS: &str = "https is not supported; use tls://host:port to check that the server answers";
+const SCHEME: &str = "unknown scheme; use http://, tcp://, tls://, grpc:// or unix:";
+const HOST: &str = "the host must be letters, digits, - . _";
+const NO_HOST: &str = "no host; a Unix socket is unix:/run/app.sock";
+const NUMBER: &str = "a number is no host; write localhost:8090, or four numbers as in 127.0.0.1";
+const IPV6: &str = "brackets must hold an IPv6 address, as in [::1]";
+const PORT: &str = "the port must be a number from 1 to 65535";
+const NO_PORT: &str = "needs a port, as in :443";
+const NO_PATH: &str = "takes no path";
+const PASSWORD: &str = "in a user name or password write %2F for /, %3F for ?, %23 for #";
+const UNIX: &str = "must be an absolute path, as in unix:/run/app.sock";
+const UNIX_TOO_LONG: &str = "the path must have at most 107 bytes, the limit for Unix sockets";
+
+/// Hints for host and port: what a wrong one contains, and what to write instead.
+static HINTS: [(&str, &str); 7] = [
+    ("$(", "write ${NAME}, not $(NAME)"),
+    ("$", "write ${NAME}, with braces"),
+    ("\"", "remove the quotes"),
+    ("'", "remove the quotes"),
+    (",", "separate targets by spaces"),
+    ("::", "write an IPv6 address in brackets, as in [::1]"),
+    ("http:", "write http://host:port"),
+];
 
 /// Reads a target.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 pub fn parse(target: &Expanded) -> Result<Target, Error> {
     let text = &target.text[..];
+    let error = |problem| Error { problem, part: 0..0 };
     if text.iter().any(u8::is_ascii_control) {
-        return Err(CONTROL);
+        return Err(error(CONTROL));
     }
     if let Some((start, path)) = text.split_at_checked(5)
         && start.eq_ignore_ascii_case(b"unix:")
     {
-        // Or after an empty authority; with anything in that, `unix://run/x` would lose "run".
+        // `unix:///path` too. The authority must be empty, or `unix://run/x` would silently lose "run".
         let path = path.strip_prefix(b"//").unwrap_or(path);
         if !path.starts_with(b"/") {
-            return Err(UNIX);
+            return Err(error(UNIX));
         }
-        let endpoint = Endpoint::Unix(unix_path(path)?);
+        let endpoint = Endpoint::Unix(unix_path(path).map_err(error)?);
         return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Stream });
     }
     let scheme = scheme(text);
     let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
-    let rest = &text[scheme.len()..];
     if scheme.is_empty() || is(b"http://") {
         return http(target, scheme.len());
     }
     if is(b"tcp://") || is(b"tls://") {
-        let (host, port) = host_and_port(rest)?;
-        let endpoint = Endpoint::Tcp(parse_host(host)?, port.ok_or(PORT)?);
-        let is_name = !host.starts_with(b"[") && ip(host).is_none();
-        let check = if is(b"tcp://") { Check::Stream } else { Check::Tls(is_name.then(|| host.to_vec())) };
-        return Ok(Target { shown: text.to_vec(), endpoint, check });
+        if text[scheme.len()..].contains(&b'/') {
+            return Err(Error { problem: NO_PATH, part: 0..text.len() });
+        }
+        let authority = authority(target, scheme.len()..text.len())?;
+        let port = authority.port.ok_or(Error { problem: NO_PORT, part: 0..text.len() })?;
+        let shown = [scheme, &authority.shown].concat();
+        let check = if is(b"tcp://") { Check::Stream } else { Check::Tls(authority.server_name()) };
+        return Ok(Target { shown, endpoint: Endpoint::Tcp(authority.host, port), check });
     }
-    Err(if is(b"https://") { HTTPS } else { SCHEME })
+    Err(Error { problem: if is(b"https://") { HTTPS } else { SCHEME }, part: 0..scheme.len() })
 }
 
-/// `scheme "://"` at the start (RFC 3986, 3.1); nothing of `host/?u=http://x`. Schemes are
-/// case-insensitive.
+/// `scheme "://"` at the start (RFC 3986, 3.1), which is case-insensitive; empty for
+/// `host/?u=http://x`.
 fn scheme(text: &[u8]) -> &[u8] {
     let scheme_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
     let end = text.iter().position(|byte| !scheme_byte(byte)).unwrap_or(text.len());
@@ -128,7 +153,7 @@ fn scheme(text: &[u8]) -> &[u8] {
 }
 
 /// A path that fits into a Unix socket address and has no control character.
-pub fn unix_path(path: &[u8]) -> Result<Vec<u8>, Error> {
+pub fn unix_path(path: &[u8]) -> Result<Vec<u8>, &'static str> {
     match path {
         [] => Err(UNIX),
         path if path.len() > UNIX_PATH_MAX => Err(UNIX_TOO_LONG),
@@ -143,31 +168,28 @@ fn http(target: &Expanded, start: usize) -> Result<Target, Error> {
     let host_at = host_start(target, start);
     let end = text[host_at..].iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
     let path_at = end.map_or(text.len(), |end| host_at + end);
-    let (host_port, path) = (&text[host_at..path_at], &text[path_at..]);
+    let path = &text[path_at..];
     if text[host_at..].contains(&b' ') {
-        return Err(CONTROL);
+        return Err(Error { problem: CONTROL, part: 0..0 });
     }
-    let (host, port) = host_and_port(host_port)?;
-    let port = port.unwrap_or(80);
-    let endpoint = Endpoint::Tcp(parse_host(host)?, port);
+    let authority = authority(target, host_at..path_at).map_err(|error| match path.contains(&b'@') {
+        true => Error { problem: PASSWORD, ..error },
+        false => error,
+    })?;
     let user_info = (host_at > start).then(|| user_info(target, start, host_at - 1)).transpose()?;
-    let mut host = host.to_vec();
-    if port != 80 {
-        push(&mut host, ":");
-        push_number(&mut host, port.into());
-    }
     let hidden: &[u8] = if host_at > start + 1 { b"***@" } else { &text[start..host_at] };
     // A fragment is not sent (RFC 9110, 4.1); a query may follow the host at once.
     let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
     let request_target = [slash, before(path, b'#')].concat();
-    let shown = [&text[..start], hidden, host_port, target.raw_from(path_at)].concat();
-    let check = Check::Http(Box::new(Http { host, request_target, user_info }));
-    Ok(Target { shown, endpoint, check })
+    let shown = [&text[..start], hidden, &authority.shown, target.raw_from(path_at)].concat();
+    let host = authority.host_field();
+    let endpoint = Endpoint::Tcp(authority.host, authority.port.unwrap_or(80));
+    Ok(Target { shown, endpoint, check: Check::Http(Box::new(Http { host, request_target, user_info })) })
 }
 
-/// Where the host begins in an authority that begins at `start`: after its last
-/// "@", as in curl, so that a password may hold one. What a variable holds ends
-/// nothing where the "@" is raw: a password may have any character.
+/// Where the host begins: after the last "@" of an authority that begins at `start`, as in curl, so
+/// that a password may hold one. If that "@" is literal, delimiters in a variable's value
+/// do not count: a password may hold any character.
 fn host_start(target: &Expanded, start: usize) -> usize {
     let end = target.text.len();
     let find = |only_literal: bool| {
@@ -180,25 +202,77 @@ fn host_start(target: &Expanded, start: usize) -> usize {
     find(true).or_else(|| find(false)).map_or(start, |at| at + 1)
 }
 
-/// Splits `host[:port]`; a host in brackets keeps them. The port is checked,
-/// the host is not.
-fn host_and_port(text: &[u8]) -> Result<(&[u8], Option<u16>), Error> {
-    let end = match text {
-        [b'[', ..] => text.iter().position(|&byte| byte == b']').ok_or(IPV6)? + 1,
-        _ => text.iter().position(|&byte| byte == b':').unwrap_or(text.len()),
-    };
-    let (host, port) = text.split_at(end);
-    match port {
-        [] => Ok((host, None)),
-        [b':', port @ ..] => match digits(port) {
-            Some(number @ 1..=65535) => Ok((host, Some(number as u16))),
-            _ => Err(PORT),
-        },
-        _ => Err(IPV6),
+/// `host [ ":" port ]`, without user info.
+struct Authority {
+    host: Host,
+    /// The host as a server is told it: an IPv6 address in brackets.
+    name: Vec<u8>,
+    /// Host and port as they are shown.
+    shown: Vec<u8>,
+    port: Option<u16>,
+}
+
+impl Authority {
+    /// The Host field: host, and port unless it is 80.
+    fn host_field(&self) -> Vec<u8> {
+        let mut field = self.name.clone();
+        if let Some(port) = self.port.filter(|port| *port != 80) {
+            push(&mut field, ":");
+            push_number(&mut field, port.into());
+        }
+        field
+    }
+
+    /// The host where it is a name, as TLS sends it.
+    fn server_name(&self) -> Option<Vec<u8>> {
+        (!self.name.starts_with(b"[") && ip(&self.name).is_none()).then(|| self.name.clone())
     }
 }
 
-fn parse_host(text: &[u8]) -> Result<Host, Error> {
+/// Reads the authority that is this `part` of the text.
+fn authority(target: &Expanded, part: Range<usize>) -> Result<Authority, Error> {
+    let text = &target.text[part.clone()];
+    read_authority(target, part.start, text).map_err(|problem| {
+        let unbracketed = after(text, b']').unwrap_or(text);
+        let hint = HINTS.iter().find(|(mistake, _)| contains(unbracketed, mistake.as_bytes()));
+        // Anything else after a colon could be a password whose host was forgotten.
+        let port = after(text, b':').unwrap_or_default();
+        let is_port = port.starts_with(b"$") || port.iter().all(|byte| matches!(byte, b'0'..=b'9' | b':'));
+        Error { problem: hint.map_or(problem, |(_, hint)| hint), part: if is_port { part } else { 0..0 } }
+    })
+}
+
+/// Reads an authority that begins at `start` of the target's text.
+fn read_authority(target: &Expanded, start: usize, text: &[u8]) -> Result<Authority, &'static str> {
+    // A variable's IPv6 address needs no brackets: only a literal colon after it begins a port.
+    let is_literal_colon = |&at: &usize| text[at] == b':' && target.is_literal(start + at);
+    let end = (0..text.len()).rfind(is_literal_colon).unwrap_or(text.len());
+    let is_bare_ipv6 = !target.is_literal(start) && matches!(ip(&text[..end]), Some(IpAddr::V6(_)));
+    let end = match text {
+        _ if is_bare_ipv6 => end,
+        [b'[', ..] => text.iter().position(|&byte| byte == b']').ok_or(IPV6)? + 1,
+        _ => before(text, b':').len(),
+    };
+    let (host, rest) = text.split_at(end);
+    let port = match rest {
+        [] => None,
+        [b':', port @ ..] => match digits(port) {
+            Some(number @ 1..=65535) => Some(number as u16),
+            _ => return Err(PORT),
+        },
+        _ => return Err(IPV6),
+    };
+    let name = match host {
+        b"" if port.is_none() => return Err(NO_HOST),
+        b"" | b"*" => b"localhost".to_vec(),
+        host if is_bare_ipv6 => [b"[", host, b"]"].concat(),
+        host => host.to_vec(),
+    };
+    let shown = if is_bare_ipv6 { [&name, rest].concat() } else { text.to_vec() };
+    Ok(Authority { host: parse_host(&name)?, name, shown, port })
+}
+
+fn parse_host(text: &[u8]) -> Result<Host, &'static str> {
     if let [b'[', address @ ..] = text {
         return match ip(address.strip_suffix(b"]").unwrap_or(address)) {
             Some(address @ IpAddr::V6(_)) => Ok(literal(address)),
@@ -207,7 +281,7 @@ fn parse_host(text: &[u8]) -> Result<Host, Error> {
     }
     let name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
     // A leading "-" is a misplaced option.
-    if text.is_empty() || text.len() > NAME_MAX || text.starts_with(b"-") || !text.iter().all(name_byte) {
+    if text.len() > NAME_MAX || text.starts_with(b"-") || !text.iter().all(name_byte) {
         return Err(HOST);
     }
     if text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
@@ -225,25 +299,27 @@ fn literal(address: IpAddr) -> Host {
     if address.is_unspecified() { Host::Localhost } else { Host::Ip(address) }
 }
 
-/// The user info from `start` to `end`, percent-decoded where it is written; a
-/// variable in it stands for its value as it is. A control character would be
+/// The user info from `start` to `end`. Literal percent-encoding is decoded; a
+/// variable stands for its value as it is. A control character would be
 /// one in the credentials, which RFC 7617 forbids.
 fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, Error> {
     let text = &target.text[..end];
-    let hex = |index: usize| text.get(index).and_then(|&byte| char::from(byte).to_digit(16));
+    let digit = |index: usize| {
+        text.get(index).filter(|_| target.is_literal(index)).and_then(|&byte| char::from(byte).to_digit(16))
+    };
     let mut out = Vec::with_capacity(end - start + 1);
     let mut index = start;
     while index < end {
         let mut byte = text[index];
         if byte == b'%'
             && target.is_literal(index)
-            && let (Some(high), Some(low)) = (hex(index + 1), hex(index + 2))
+            && let (Some(high), Some(low)) = (digit(index + 1), digit(index + 2))
         {
             byte = (high * 16 + low) as u8;
             index += 2;
         }
         if byte.is_ascii_control() {
-            return Err(CONTROL);
+            return Err(Error { problem: CONTROL, part: 0..0 });
         }
         out.push(byte);
         index += 1;
@@ -262,7 +338,7 @@ mod tests {
 
     /// A target without variables.
     fn plain(text: &str) -> Result<Target, Error> {
-        parse(&expand::expand(text.as_bytes(), &|_| None).expect(text))
+        parse(&expand::expand(text.as_bytes(), &|_| Ok(None)).expect(text))
     }
 
     fn http_parts(text: &str) -> (Endpoint, String, String, Option<String>) {
@@ -374,7 +450,6 @@ mod tests {
         let long_name = "x".repeat(NAME_MAX + 1);
         let long_path = format!("unix:/{}", "x".repeat(UNIX_PATH_MAX));
         for (text, error) in [
-            ("", HOST),
             ("http://x/\r\nX: y", CONTROL),
             ("http://x/\0", CONTROL),
             ("http://x/\t", CONTROL),
@@ -387,14 +462,13 @@ mod tests {
             ("ftp://x/", SCHEME),
             ("udp://x:53", SCHEME),
             ("http+unix://x", SCHEME),
-            ("http://", HOST),
-            ("http:///x", HOST),
+            ("", NO_HOST),
+            ("http://", NO_HOST),
+            ("http:///x", NO_HOST),
             ("://x", SCHEME),
-            ("/echo", HOST),
-            (":8090", HOST),
+            ("/run/app.sock", NO_HOST),
             ("-", HOST),
             ("--timeout", HOST),
-            ("http://a,b/", HOST),
             ("http://a%41/", HOST),
             ("http://b\u{fc}cher/", HOST),
             (&long_name, HOST),
@@ -406,13 +480,13 @@ mod tests {
             ("127.0.0.1.", NUMBER),
             ("010.0.0.1", NUMBER),
             (".", NUMBER),
-            ("http://[::1", IPV6),
+            ("http://[::1", "write an IPv6 address in brackets, as in [::1]"),
+            ("http://[::1]:99999/", PORT),
             ("http://[]/", IPV6),
             ("http://[1.2.3.4]/", IPV6),
             ("http://[fe80::1%25eth0]/", IPV6),
             ("http://[::1]x/", IPV6),
             ("http://[::1]x:80/", IPV6),
-            ("http://::1/", PORT),
             ("http://x:/", PORT),
             ("http://x:0/", PORT),
             ("http://x:65536/", PORT),
@@ -421,34 +495,103 @@ mod tests {
             ("http://x:+80/", PORT),
             ("http://x:-1/", PORT),
             ("x:y:80", PORT),
-            ("tcp://x", PORT),
+            ("tcp://x", NO_PORT),
             ("tcp://x:", PORT),
-            ("tcp://x:1/", PORT),
+            ("tcp://x:1/", NO_PATH),
             ("tcp://u@x:1", HOST),
-            ("tcp://:1", HOST),
-            ("tls://x", PORT),
-            ("tls://x:1/", PORT),
+            ("tls://localhost", NO_PORT),
+            ("tls://x:1/", NO_PATH),
             ("tls://u@x:1", HOST),
             ("tls://x y:1", HOST),
+            ("http://x:$PORT/", "write ${NAME}, with braces"),
+            ("http://x:$(PORT)/", "write ${NAME}, not $(NAME)"),
+            ("\"http://x/\"", "remove the quotes"),
+            ("'http://x/'", "remove the quotes"),
+            ("http://a,http://b", "separate targets by spaces"),
+            ("a,b", "separate targets by spaces"),
+            ("http://::1/", "write an IPv6 address in brackets, as in [::1]"),
+            ("::1", "write an IPv6 address in brackets, as in [::1]"),
+            ("http:host", "write http://host:port"),
+            ("http://user:pa/ss@host/", PASSWORD),
             ("unix:", UNIX),
             ("unix:x", UNIX),
             ("unix://x/y", UNIX),
             ("unix://", UNIX),
             (&long_path, UNIX_TOO_LONG),
         ] {
-            assert_eq!(plain(text), Err(error), "{text:?}");
+            assert_eq!(plain(text).map_err(|error| error.problem), Err(error), "{text:?}");
         }
+    }
+
+    #[test]
+    fn the_wrong_part_is_told_unless_it_could_be_a_password() {
+        for (text, part) in [
+            ("http://x:99999/", "x:99999"),
+            ("http://x:$PORT/", "x:$PORT"),
+            ("8090/x", "8090"),
+            ("http://::1:80/x", "::1:80"),
+            ("https://x/y", "https://"),
+            ("tls://localhost", "tls://localhost"),
+            ("http://admin:S3cr3t", ""),
+            ("http://admin:S3cr$t", ""),
+            ("http://x/a b", ""),
+        ] {
+            let error = plain(text).expect_err(text);
+            assert_eq!(&text[error.part], part, "{text}");
+        }
+    }
+
+    #[test]
+    fn whatever_a_server_listens_on_is_the_host_itself() {
+        let lookup = |name: &[u8]| {
+            Ok(match name {
+                b"ALL6" => Some(b"::".to_vec()),
+                b"ALL4" => Some(b"0.0.0.0".to_vec()),
+                b"ONE6" => Some(b"::1".to_vec()),
+                b"GO" => Some(b":8080".to_vec()),
+                b"GO6" => Some(b"[::]:8080".to_vec()),
+                b"NAME" => Some(b"db".to_vec()),
+                b"PORT" => Some(b"8080".to_vec()),
+                _ => None,
+            })
+        };
+        let one6 = |port| ip("::1", port);
+        for (text, endpoint, host, shown) in [
+            (":8080", LOCAL(8080), "localhost:8080", ":8080"),
+            ("http://:8080/x", LOCAL(8080), "localhost:8080", "http://:8080/x"),
+            ("*:8080", LOCAL(8080), "localhost:8080", "*:8080"),
+            ("http://*/", LOCAL(80), "localhost", "http://*/"),
+            ("http://${GO}/", LOCAL(8080), "localhost:8080", "http://:8080/"),
+            ("http://${GO6}/", LOCAL(8080), "[::]:8080", "http://[::]:8080/"),
+            ("http://${ALL6}:${PORT}/", LOCAL(8080), "[::]:8080", "http://[::]:8080/"),
+            ("http://${ALL4}:${PORT}/", LOCAL(8080), "0.0.0.0:8080", "http://0.0.0.0:8080/"),
+            ("http://${ONE6}:${PORT}/", one6(8080), "[::1]:8080", "http://[::1]:8080/"),
+            ("http://u:p@${ONE6}", one6(80), "[::1]", "http://***@[::1]"),
+            ("http://[${ONE6}]:${PORT}/", one6(8080), "[::1]:8080", "http://[::1]:8080/"),
+            ("http://${NAME}:${PORT}/", name("db", 8080), "db:8080", "http://db:8080/"),
+        ] {
+            let target = parse(&expand::expand(text.as_bytes(), &lookup).expect(text)).expect(text);
+            let Check::Http(http) = target.check else { panic!("{text}") };
+            assert_eq!((target.endpoint, &http.host[..]), (endpoint, host.as_bytes()), "{text}");
+            assert_eq!(String::from_utf8_lossy(&target.shown), shown);
+        }
+        let target =
+            parse(&expand::expand(b"tcp://${ONE6}:1", &lookup).expect("it expands")).expect("a target");
+        assert_eq!((target.endpoint, &target.shown[..]), (one6(1), &b"tcp://[::1]:1"[..]));
     }
 
     const SECRET: &[u8] = b"p/a#s?s@w%41 rd";
 
     /// A text with `${PW}`, which holds [`SECRET`], and `${URL}` and `${PORT}`.
     fn expanded(text: &str) -> Expanded {
-        let lookup = |name: &[u8]| match name {
-            b"PW" => Some(SECRET.to_vec()),
-            b"URL" => Some(b"http://u:pw@h:81/path?token=1".to_vec()),
-            b"PORT" => Some(b"8090".to_vec()),
-            _ => None,
+        let lookup = |name: &[u8]| {
+            Ok(match name {
+                b"PW" => Some(SECRET.to_vec()),
+                b"HEX" => Some(b"41bc".to_vec()),
+                b"URL" => Some(b"http://u:pw@h:81/path?token=1".to_vec()),
+                b"PORT" => Some(b"8090".to_vec()),
+                _ => None,
+            })
         };
         expand::expand(text.as_bytes(), &lookup).expect(text)
     }
@@ -465,6 +608,8 @@ mod tests {
             ("http://a%3Ab:${PW}@h:${PORT}", user(b"a:b:"), name("h", 8090)),
             ("u:${PW}@h?@", user(b"u:"), name("h", 80)),
             ("${URL}", b"u:pw".to_vec(), name("h", 81)),
+            ("http://u:100%${HEX}@h", b"u:100%41bc".to_vec(), name("h", 80)),
+            ("http://u:%4${HEX}@h", b"u:%441bc".to_vec(), name("h", 80)),
         ] {
             let target = with_variables(text);
             assert_eq!(target.endpoint, endpoint, "{text}");

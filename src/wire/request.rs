@@ -1,4 +1,4 @@
-//! The bytes of the HTTP/1.0 request.
+//! The bytes of the HTTP/1.x request.
 
 use crate::input::config::Options;
 use crate::input::target::Http;
@@ -22,9 +22,8 @@ pub fn request(http: &Http, options: &Options) -> Vec<u8> {
     push(&mut out, method(options));
     out.push(b' ');
     push(&mut out, &http.request_target);
-    // A server that keeps to the rules neither keeps a connection of HTTP/1.0
-    // open nor sends chunks.
-    push(&mut out, b" HTTP/1.0\r\n");
+    // HTTP/1.0: a conforming server closes the connection and sends no chunks.
+    push(&mut out, if options.http11 { " HTTP/1.1\r\n" } else { " HTTP/1.0\r\n" });
 
     // A field that the request has unless the user gives one of that name.
     let mut default = |start: &str, value: &[u8]| {
@@ -91,7 +90,7 @@ mod tests {
     use crate::input::target::{Check, parse};
 
     fn sent(target: &str, change: impl FnOnce(&mut Options)) -> String {
-        let expanded = expand(target.as_bytes(), &|_| None).expect(target);
+        let expanded = expand(target.as_bytes(), &|_| Ok(None)).expect(target);
         let Ok(Check::Http(http)) = parse(&expanded).map(|target| target.check) else {
             panic!("{target}");
         };
