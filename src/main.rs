@@ -38,17 +38,11 @@ fn main() {
 }
 
 /// The value of a variable or, by a name that begins with `/`, the content of a file.
-fn look_up(name: &[u8]) -> Result<Option<Vec<u8>>, i32> {
-    if !name.starts_with(b"/") {
-        return Ok(env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec));
+fn look_up(name: &[u8]) -> Result<Vec<u8>, i32> {
+    if name.starts_with(b"/") {
+        return file::read(name, FILE_MAX).map_err(|error| error.raw_os_error().unwrap_or_default());
     }
-    match file::read(name, FILE_MAX) {
-        Ok(content) => Ok(Some(content)),
-        Err(error) => match error.raw_os_error().unwrap_or_default() {
-            ENOENT => Ok(None),
-            number => Err(number),
-        },
-    }
+    env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec).ok_or(ENOENT)
 }
 
 /// Checks all targets and prints a line for each. Returns the exit code.

@@ -92,11 +92,15 @@ impl Attempt<'_> {
             outcome = Ok(());
         }
         if !response.has_status() {
-            if outcome == Err(Unhealthy::WrongAnswer) {
+            if matches!(outcome, Err(Unhealthy::WrongAnswer)) {
                 response.push_foreign(detail, &received, &request);
             }
-            let is_refused = outcome == Err(NOTHING) && !options.http11;
-            return if is_refused { Err(NOTHING_TO_HTTP_1_0) } else { outcome };
+            return match outcome {
+                Err(Unhealthy::Incomplete(_)) if received.is_empty() && !options.http11 => {
+                    Err(NOTHING_TO_HTTP_1_0)
+                }
+                outcome => outcome,
+            };
         }
         push_number(detail, response.status.into());
         let reason = response.reason(&received);
@@ -204,7 +208,7 @@ mod tests {
                 let address = sys::inet(server.local_addr().expect("an address"));
                 let timeout = Duration::from_secs(20);
                 let connection = Connection::open(DATAGRAM, &address, timeout).expect("connected");
-                let expect = expand(expect, &|_| Ok(None)).expect("no variable");
+                let expect = expand(expect, &|_| Err(2)).expect("no variable");
                 let options =
                     Options { data: Some(b"PING".to_vec()), expect: vec![expect], ..Options::default() };
                 let pieces = std::thread::spawn(move || {

@@ -10,7 +10,7 @@ pub fn check(data: &[u8]) {
     let variables: Vec<(&[u8], &[u8])> = parts.filter_map(variable).collect();
     let lookup = |name: &[u8]| {
         let found = variables.iter().find(|variable| variable.0 == name);
-        Ok(found.map(|variable| variable.1.to_vec()))
+        found.map(|variable| variable.1.to_vec()).ok_or(2)
     };
     let expanded = expand(text, &lookup);
     for index in 0..expanded.as_ref().map_or(0, |expanded| expanded.text.len()) {
@@ -77,7 +77,7 @@ fn model<'a>(text: &'a [u8], lookup: Lookup) -> Result<Vec<u8>, Error<'a>> {
         if !first || !chars.all(|char| char == '_' || char.is_ascii_alphanumeric()) {
             return Err(Error::Malformed);
         }
-        let value = lookup(name).expect("every file can be read").map(|mut value| {
+        let value = lookup(name).ok().map(|mut value| {
             if is_path && value.last() == Some(&b'\n') {
                 value.pop();
                 if value.last() == Some(&b'\r') {
@@ -87,7 +87,7 @@ fn model<'a>(text: &'a [u8], lookup: Lookup) -> Result<Vec<u8>, Error<'a>> {
             value
         });
         match (value, default) {
-            (None, None) => return Err(Error::Unset(name)),
+            (None, None) => return Err(Error::Missing(name, 2)),
             (Some(value), None) => out.extend(value),
             (Some(value), Some(_)) if !value.is_empty() => out.extend(value),
             (_, Some(default)) => out.extend_from_slice(default),

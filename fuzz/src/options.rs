@@ -83,7 +83,7 @@ pub fn check(data: &[u8]) {
     let lookup = |name: &[u8]| {
         let secret = (&VARIABLE[2..VARIABLE.len() - 1], SECRET);
         let found = variables.iter().chain([&secret]).find(|variable| variable.0 == name);
-        Ok(found.map(|variable| variable.1.to_vec()))
+        found.map(|variable| variable.1.to_vec()).ok_or(2)
     };
     let mut config = Config::default();
     match parse(&mut args.into_iter(), &lookup, &mut config) {

@@ -25,6 +25,11 @@ pub struct Error(pub Vec<u8>);
 
 #[inline(never)]
 fn error(place: &[u8], text: Option<&[u8]>, problem: &str) -> Box<Error> {
+    error_by(place, text, &|line| push(line, problem))
+}
+
+#[inline(never)]
+fn error_by(place: &[u8], text: Option<&[u8]>, push_problem: &dyn Fn(&mut Vec<u8>)) -> Box<Error> {
     let mut line = b"probe: ".to_vec();
     push(&mut line, place);
     if let Some(text) = text {
@@ -32,7 +37,7 @@ fn error(place: &[u8], text: Option<&[u8]>, problem: &str) -> Box<Error> {
         push_quoted(&mut line, text);
     }
     push(&mut line, ": ");
-    push(&mut line, problem);
+    push_problem(&mut line);
     push(&mut line, " (see probe --help)\n");
     Box::new(Error(line))
 }
@@ -236,20 +241,17 @@ impl Reader<'_> {
 
     /// A variable's value. Set to the empty text counts as not set.
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
-        (self.lookup)(name.as_bytes()).unwrap_or_default().filter(|value| !value.is_empty())
+        (self.lookup)(name.as_bytes()).ok().filter(|value| !value.is_empty())
     }
 
     /// A text with its variables expanded; `place` is where it was given.
     fn expanded(&self, place: &str, raw: &[u8]) -> Result<Expanded, Box<Error>> {
         expand::expand(raw, self.lookup).map_err(|problem| match problem {
-            expand::Error::Unset(path @ [b'/', ..]) => error(b"file", Some(path), "no such file"),
-            expand::Error::Unset(name) => {
-                error(b"variable", Some(name), "not set; set it, or give a default, as in ${PORT:-8080}")
+            expand::Error::Missing(path @ [b'/', ..], number) => {
+                error_by(b"file", Some(path), &|line| errno::push_message(line, number))
             }
-            expand::Error::Unreadable(path, number) => {
-                let mut message = Vec::new();
-                errno::push_message(&mut message, number);
-                error(b"file", Some(path), str::from_utf8(&message).unwrap_or_default())
+            expand::Error::Missing(name, _) => {
+                error(b"variable", Some(name), "not set; set it, or give a default, as in ${PORT:-8080}")
             }
             // The text may be a header's value, and so a secret.
             expand::Error::Malformed => error(
@@ -261,17 +263,15 @@ impl Reader<'_> {
         })
     }
 
-    /// Adds a target. An invalid one is reported by number. Its wrong part is quoted only if it
-    /// cannot belong to a password or a variable's value.
+    /// Adds a target. An invalid one is reported by number.
     fn target(&mut self, place: &str, raw: &[u8]) -> Result<(), Box<Error>> {
         let expanded = self.expanded(place, raw)?;
         let targets = &mut self.config.targets;
-        targets.push(target::parse(&expanded).map_err(|target::Error { problem, part }| {
+        targets.push(target::parse(&expanded).map_err(|problem| {
             let mut place = b"target ".to_vec();
             push_number(&mut place, targets.len() as u64 + 1);
-            let is_plain = !raw.contains(&b'@') && raw.starts_with(&expanded.text[..part.end]);
-            let part = Some(&expanded.text[part]).filter(|part| is_plain && !part.is_empty());
-            error(&place, part, problem)
+            let (problem, start) = target::explain(&expanded, problem);
+            error(&place, start, problem)
         })?);
         Ok(())
     }

@@ -1,11 +1,14 @@
 //! `${NAME}`, `${NAME:-default}`, `${/path}` and `${0x00ff}`, since an exec-form
 //! HEALTHCHECK has no shell that would expand anything.
 
+use std::ops::Range;
+
+use crate::errno::ENOENT;
 use crate::text::{contains, cut};
 
-/// Looks up a variable of the environment or, by a name that begins with `/`, a file: its content,
-/// or the number of the system's error. `None` if there is none of that name.
-pub type Lookup<'a> = &'a dyn Fn(&[u8]) -> Result<Option<Vec<u8>>, i32>;
+/// Looks up a variable of the environment or, by a name that begins with `/`, a file: its value or
+/// content, or the number of the system's error, [`ENOENT`] if there is none of that name.
+pub type Lookup<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<u8>, i32>;
 
 /// The longest text that is expanded to. Stops a short one that names a long variable very often.
 pub const TEXT_MAX: usize = 1024 * 1024;
@@ -13,10 +16,9 @@ pub const TEXT_MAX: usize = 1024 * 1024;
 /// Why a text could not be expanded.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Error<'a> {
-    /// `${NAME}` without a default, and there is no variable or file NAME.
-    Unset(&'a [u8]),
-    /// The system reported this error for a file.
-    Unreadable(&'a [u8], i32),
+    /// There is no variable or file of this name, and no default; or the file cannot be read.
+    /// With the number of the system's error.
+    Missing(&'a [u8], i32),
     /// A `${` that begins none of the four forms.
     Malformed,
     /// Longer than [`TEXT_MAX`].
@@ -42,6 +44,16 @@ impl Expanded {
     pub fn is_literal(&self, index: usize) -> bool {
         let from = self.raw_from(index);
         !from.starts_with(b"${") && !from.starts_with(b"$${")
+    }
+
+    /// The text with this part of it in brackets.
+    pub fn in_brackets(&self, part: Range<usize>) -> Expanded {
+        let mut expanded = self.clone();
+        for (at, bracket) in [(part.end, b']'), (part.start, b'[')] {
+            expanded.text.insert(at, bracket);
+            expanded.origins.insert(at, self.origins[part.start]);
+        }
+        expanded
     }
 
     /// The raw text from the origin of the byte at `index` of the text on;
@@ -98,23 +110,27 @@ fn value<'a>(inner: &'a [u8], lookup: Lookup) -> Result<Vec<u8>, Error<'a>> {
     if !is_name || contains(inner, b"${") {
         return Err(Error::Malformed);
     }
-    let mut value = lookup(name).map_err(|number| Error::Unreadable(name, number))?;
-    if let Some(content) = value.as_mut().filter(|_| name.starts_with(b"/")) {
+    let mut value = match (lookup(name), default) {
+        (Err(ENOENT), Some(default)) => return Ok(default.to_vec()),
+        (value, _) => value.map_err(|number| Error::Missing(name, number))?,
+    };
+    if name.starts_with(b"/") {
         // Without one line end at its end, which an editor puts there.
-        let line = content.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        content.truncate(line.unwrap_or(content).len());
+        let line = value.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        value.truncate(line.unwrap_or(&value).len());
     }
-    match default {
-        Some(default) => Ok(value.filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_vec())),
-        None => value.ok_or(Error::Unset(name)),
-    }
+    Ok(default.filter(|_| value.is_empty()).map_or(value, <[u8]>::to_vec))
 }
 
 /// The bytes that pairs of hexadecimal digits stand for; at least one pair.
 fn bytes(digits: &[u8]) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    let byte = |pair: &[u8]| Some((digit(pair.first()?)? << 4 | digit(pair.get(1)?)?) as u8);
-    if digits.is_empty() { None } else { digits.chunks(2).map(byte).collect() }
+    let mut bytes = Vec::new();
+    for pair in digits.chunks(2) {
+        let [high, low] = pair else { return None };
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
+        bytes.push((digit(high)? << 4 | digit(low)?) as u8);
+    }
+    Some(bytes).filter(|bytes| !bytes.is_empty())
 }
 
 /// POSIX's characters of an environment variable's name.
@@ -129,18 +145,18 @@ mod tests {
     fn expanded(text: &str) -> Result<String, Error<'_>> {
         let lookup = |name: &[u8]| {
             Ok(match name {
-                b"PORT" => Some(b"8090".to_vec()),
-                b"EMPTY" => Some(Vec::new()),
-                b"LOOP" => Some(b"${PORT}$${".to_vec()),
-                b"_x1" => Some(b"low".to_vec()),
-                b"/run/secrets/pw" => Some(b"hunter2\n".to_vec()),
-                b"/dos" => Some(b"hunter2\r\n".to_vec()),
-                b"/two" => Some(b"a\n\n".to_vec()),
-                b"LINE" => Some(b"a\n".to_vec()),
-                b"/empty" => Some(Vec::new()),
+                b"PORT" => b"8090".to_vec(),
+                b"EMPTY" => Vec::new(),
+                b"LOOP" => b"${PORT}$${".to_vec(),
+                b"_x1" => b"low".to_vec(),
+                b"/run/secrets/pw" => b"hunter2\n".to_vec(),
+                b"/dos" => b"hunter2\r\n".to_vec(),
+                b"/two" => b"a\n\n".to_vec(),
+                b"LINE" => b"a\n".to_vec(),
+                b"/empty" => Vec::new(),
                 b"/secret" => return Err(13),
-                b"LONG" => Some(vec![b'x'; TEXT_MAX / 2]),
-                _ => None,
+                b"LONG" => vec![b'x'; TEXT_MAX / 2],
+                _ => return Err(2),
             })
         };
         expand(text.as_bytes(), &lookup).map(|expanded| expanded.text.into_iter().map(char::from).collect())
@@ -198,14 +214,14 @@ mod tests {
 
     #[test]
     fn unset_without_default_names_the_variable() {
-        assert_eq!(expanded("x${NONE}"), Err(Error::Unset(b"NONE")));
-        assert_eq!(expanded("x${/none}"), Err(Error::Unset(b"/none")));
+        assert_eq!(expanded("x${NONE}"), Err(Error::Missing(b"NONE", 2)));
+        assert_eq!(expanded("x${/none}"), Err(Error::Missing(b"/none", 2)));
     }
 
     #[test]
     fn a_file_that_cannot_be_read_is_an_error_also_with_a_default() {
         for text in ["${/secret}", "${/secret:-x}"] {
-            assert_eq!(expanded(text), Err(Error::Unreadable(b"/secret", 13)), "{text}");
+            assert_eq!(expanded(text), Err(Error::Missing(b"/secret", 13)), "{text}");
         }
     }
 
@@ -248,7 +264,7 @@ mod tests {
 
     #[test]
     fn every_byte_knows_its_origin() {
-        let lookup = |name: &[u8]| Ok(Some(if name == b"E" { Vec::new() } else { b"value".to_vec() }));
+        let lookup = |name: &[u8]| Ok(if name == b"E" { Vec::new() } else { b"value".to_vec() });
         let written = b"a${X}b$${c}${E}d${X:-1}";
         let expanded = expand(written, &lookup).expect("it expands");
         assert_eq!(expanded.text, b"avalueb${c}dvalue");
@@ -266,7 +282,7 @@ mod tests {
             assert_eq!(expanded.is_literal(index), is_literal, "{index}");
             assert_eq!(expanded.raw_from(index), from, "{index}");
         }
-        let plain = expand(b"abc", &|_| Ok(None)).expect("no variable");
+        let plain = expand(b"abc", &|_| Err(2)).expect("no variable");
         assert_eq!(plain.raw_from(1), b"bc");
     }
 }

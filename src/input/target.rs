@@ -4,7 +4,6 @@
 //! harmful or ambiguous to send or to dial, so no later step checks again.
 
 use std::net::IpAddr;
-use std::ops::Range;
 
 use crate::input::expand::Expanded;
 use crate::print::{push, push_number};
@@ -70,16 +69,6 @@ pub struct Http {
 /// The longest host name (RFC 1035, 2.3.4, less the wire format's overhead).
 pub const NAME_MAX: usize = 253;
 
-/// The reason why a text is no target, and the part of it that is wrong. The part may be shown
-/// only where no user info and no variable comes before its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
-    /// What is wrong, and what to write instead.
-    pub problem: &'static str,
-    /// Where the wrong part stands in the text; empty if it is the text as a whole.
-    pub part: Range<usize>,
-}
-
 /// The problem of a text with a character that could split a request or a line.
 pub const CONTROL: &str = "contains a control character or a space; in a URL write %20";
 const HTTPS: &str = "https is not supported; use tls://host:port to check that the server answers";
@@ -106,14 +95,13 @@ static HINTS: [(&str, &str); 7] = [
     ("http:", "write http://host:port"),
 ];
 
-/// Reads a target.
+/// Reads a target. The error is the problem, without a hint.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
-pub fn parse(target: &Expanded) -> Result<Target, Error> {
+pub fn parse(target: &Expanded) -> Result<Target, &'static str> {
     let text = &target.text[..];
-    let error = |problem| Error { problem, part: 0..0 };
     if text.iter().any(u8::is_ascii_control) {
-        return Err(error(CONTROL));
+        return Err(CONTROL);
     }
     if let Some((start, path)) = text.split_at_checked(5)
         && start.eq_ignore_ascii_case(b"unix:")
@@ -121,27 +109,71 @@ pub fn parse(target: &Expanded) -> Result<Target, Error> {
         // `unix:///path` too. The authority must be empty, or `unix://run/x` would silently lose "run".
         let path = path.strip_prefix(b"//").unwrap_or(path);
         if !path.starts_with(b"/") {
-            return Err(error(UNIX));
+            return Err(UNIX);
         }
-        let endpoint = Endpoint::Unix(unix_path(path).map_err(error)?);
+        let endpoint = Endpoint::Unix(unix_path(path)?);
         return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Stream });
     }
-    let scheme = scheme(text);
+    let parts = Parts::of(target);
+    if let Some(end) = end_of_bare_ipv6(target, &parts) {
+        return parse(&target.in_brackets(parts.host_at..end));
+    }
+    let scheme = &text[..parts.start];
     let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
     if scheme.is_empty() || is(b"http://") {
-        return http(target, scheme.len());
+        return http(target, &parts);
     }
     if is(b"tcp://") || is(b"tls://") {
-        if text[scheme.len()..].contains(&b'/') {
-            return Err(Error { problem: NO_PATH, part: 0..text.len() });
+        if parts.path_at < text.len() {
+            return Err(NO_PATH);
         }
-        let authority = authority(target, scheme.len()..text.len())?;
-        let port = authority.port.ok_or(Error { problem: NO_PORT, part: 0..text.len() })?;
-        let shown = [scheme, &authority.shown].concat();
+        let authority = authority(&text[parts.start..])?;
+        let port = authority.port.ok_or(NO_PORT)?;
         let check = if is(b"tcp://") { Check::Stream } else { Check::Tls(authority.server_name()) };
-        return Ok(Target { shown, endpoint: Endpoint::Tcp(authority.host, port), check });
+        return Ok(Target { shown: text.to_vec(), endpoint: Endpoint::Tcp(authority.host, port), check });
     }
-    Err(Error { problem: if is(b"https://") { HTTPS } else { SCHEME }, part: 0..scheme.len() })
+    Err(if is(b"https://") { HTTPS } else { SCHEME })
+}
+
+/// A hint for a target with this problem, or the problem; and the start of the target up to the end of
+/// its authority, unless that may be secret: where there is user info, a variable's value, or after a
+/// colon anything but a port, which could be a password whose host was forgotten.
+pub fn explain<'a>(target: &'a Expanded, problem: &'static str) -> (&'static str, Option<&'a [u8]>) {
+    let parts = Parts::of(target);
+    let (start, path) = target.text.split_at(parts.path_at);
+    let authority = &start[parts.host_at..];
+    let unbracketed = after(authority, b']').unwrap_or(authority);
+    let is_made = |(mistake, _): &&(&str, &str)| contains(unbracketed, mistake.as_bytes());
+    let problem = match HINTS.iter().find(is_made) {
+        _ if path.contains(&b'@') => PASSWORD,
+        Some((_, hint)) => hint,
+        None => problem,
+    };
+    let port = after(authority, b':').unwrap_or_default();
+    let is_port = port.starts_with(b"$") || port.iter().all(|byte| matches!(byte, b'0'..=b':'));
+    let is_public = is_port && target.raw.starts_with(start) && !target.raw.contains(&b'@');
+    (problem, Some(start).filter(|start| is_public && !start.is_empty()))
+}
+
+/// Where the parts of a target begin.
+struct Parts {
+    /// The authority, after the scheme.
+    start: usize,
+    /// The host, after the user info.
+    host_at: usize,
+    /// The path, after the authority.
+    path_at: usize,
+}
+
+impl Parts {
+    #[inline(never)]
+    fn of(target: &Expanded) -> Parts {
+        let text = &target.text[..];
+        let start = scheme(text).len();
+        let host_at = host_start(target, start);
+        let end = text[host_at..].iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
+        Parts { start, host_at, path_at: end.map_or(text.len(), |end| host_at + end) }
+    }
 }
 
 /// `scheme "://"` at the start (RFC 3986, 3.1), which is case-insensitive; empty for
@@ -162,26 +194,20 @@ pub fn unix_path(path: &[u8]) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// An http target, whose authority starts at `start` of its text.
-fn http(target: &Expanded, start: usize) -> Result<Target, Error> {
+fn http(target: &Expanded, parts: &Parts) -> Result<Target, &'static str> {
     let text = &target.text[..];
-    let host_at = host_start(target, start);
-    let end = text[host_at..].iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
-    let path_at = end.map_or(text.len(), |end| host_at + end);
+    let &Parts { start, host_at, path_at } = parts;
     let path = &text[path_at..];
     if text[host_at..].contains(&b' ') {
-        return Err(Error { problem: CONTROL, part: 0..0 });
+        return Err(CONTROL);
     }
-    let authority = authority(target, host_at..path_at).map_err(|error| match path.contains(&b'@') {
-        true => Error { problem: PASSWORD, ..error },
-        false => error,
-    })?;
+    let authority = authority(&text[host_at..path_at])?;
     let user_info = (host_at > start).then(|| user_info(target, start, host_at - 1)).transpose()?;
     let hidden: &[u8] = if host_at > start + 1 { b"***@" } else { &text[start..host_at] };
     // A fragment is not sent (RFC 9110, 4.1); a query may follow the host at once.
     let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
     let request_target = [slash, before(path, b'#')].concat();
-    let shown = [&text[..start], hidden, &authority.shown, target.raw_from(path_at)].concat();
+    let shown = [&text[..start], hidden, &text[host_at..path_at], target.raw_from(path_at)].concat();
     let host = authority.host_field();
     let endpoint = Endpoint::Tcp(authority.host, authority.port.unwrap_or(80));
     Ok(Target { shown, endpoint, check: Check::Http(Box::new(Http { host, request_target, user_info })) })
@@ -202,20 +228,29 @@ fn host_start(target: &Expanded, start: usize) -> usize {
     find(true).or_else(|| find(false)).map_or(start, |at| at + 1)
 }
 
+/// The end of an IPv6 address without brackets, if the host is one that comes out of a variable: only a
+/// literal colon after it begins a port.
+fn end_of_bare_ipv6(target: &Expanded, parts: &Parts) -> Option<usize> {
+    let part = parts.host_at..parts.path_at;
+    let is_port = |&at: &usize| target.text[at] == b':' && target.is_literal(at);
+    let end = part.clone().rfind(is_port).unwrap_or(part.end);
+    let is_bare =
+        !target.is_literal(part.start) && matches!(ip(&target.text[part.start..end]), Some(IpAddr::V6(_)));
+    is_bare.then_some(end)
+}
+
 /// `host [ ":" port ]`, without user info.
-struct Authority {
+struct Authority<'a> {
     host: Host,
-    /// The host as a server is told it: an IPv6 address in brackets.
-    name: Vec<u8>,
-    /// Host and port as they are shown.
-    shown: Vec<u8>,
+    /// The host as a server is told it.
+    name: &'a [u8],
     port: Option<u16>,
 }
 
-impl Authority {
+impl Authority<'_> {
     /// The Host field: host, and port unless it is 80.
     fn host_field(&self) -> Vec<u8> {
-        let mut field = self.name.clone();
+        let mut field = self.name.to_vec();
         if let Some(port) = self.port.filter(|port| *port != 80) {
             push(&mut field, ":");
             push_number(&mut field, port.into());
@@ -225,36 +260,19 @@ impl Authority {
 
     /// The host where it is a name, as TLS sends it.
     fn server_name(&self) -> Option<Vec<u8>> {
-        (!self.name.starts_with(b"[") && ip(&self.name).is_none()).then(|| self.name.clone())
+        (!self.name.starts_with(b"[") && ip(self.name).is_none()).then(|| self.name.to_vec())
     }
 }
 
-/// Reads the authority that is this `part` of the text.
-fn authority(target: &Expanded, part: Range<usize>) -> Result<Authority, Error> {
-    let text = &target.text[part.clone()];
-    read_authority(target, part.start, text).map_err(|problem| {
-        let unbracketed = after(text, b']').unwrap_or(text);
-        let hint = HINTS.iter().find(|(mistake, _)| contains(unbracketed, mistake.as_bytes()));
-        // Anything else after a colon could be a password whose host was forgotten.
-        let port = after(text, b':').unwrap_or_default();
-        let is_port = port.starts_with(b"$") || port.iter().all(|byte| matches!(byte, b'0'..=b'9' | b':'));
-        Error { problem: hint.map_or(problem, |(_, hint)| hint), part: if is_port { part } else { 0..0 } }
-    })
-}
-
-/// Reads an authority that begins at `start` of the target's text.
-fn read_authority(target: &Expanded, start: usize, text: &[u8]) -> Result<Authority, &'static str> {
-    // A variable's IPv6 address needs no brackets: only a literal colon after it begins a port.
-    let is_literal_colon = |&at: &usize| text[at] == b':' && target.is_literal(start + at);
-    let end = (0..text.len()).rfind(is_literal_colon).unwrap_or(text.len());
-    let is_bare_ipv6 = !target.is_literal(start) && matches!(ip(&text[..end]), Some(IpAddr::V6(_)));
+/// Reads an authority without user info.
+#[inline(never)]
+fn authority(text: &[u8]) -> Result<Authority<'_>, &'static str> {
     let end = match text {
-        _ if is_bare_ipv6 => end,
         [b'[', ..] => text.iter().position(|&byte| byte == b']').ok_or(IPV6)? + 1,
         _ => before(text, b':').len(),
     };
-    let (host, rest) = text.split_at(end);
-    let port = match rest {
+    let (host, port) = text.split_at(end);
+    let port = match port {
         [] => None,
         [b':', port @ ..] => match digits(port) {
             Some(number @ 1..=65535) => Some(number as u16),
@@ -264,12 +282,10 @@ fn read_authority(target: &Expanded, start: usize, text: &[u8]) -> Result<Author
     };
     let name = match host {
         b"" if port.is_none() => return Err(NO_HOST),
-        b"" | b"*" => b"localhost".to_vec(),
-        host if is_bare_ipv6 => [b"[", host, b"]"].concat(),
-        host => host.to_vec(),
+        b"" | b"*" => b"localhost",
+        name => name,
     };
-    let shown = if is_bare_ipv6 { [&name, rest].concat() } else { text.to_vec() };
-    Ok(Authority { host: parse_host(&name)?, name, shown, port })
+    Ok(Authority { host: parse_host(name)?, name, port })
 }
 
 fn parse_host(text: &[u8]) -> Result<Host, &'static str> {
@@ -302,7 +318,7 @@ fn literal(address: IpAddr) -> Host {
 /// The user info from `start` to `end`. Literal percent-encoding is decoded; a
 /// variable stands for its value as it is. A control character would be
 /// one in the credentials, which RFC 7617 forbids.
-fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, Error> {
+fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, &'static str> {
     let text = &target.text[..end];
     let digit = |index: usize| {
         text.get(index).filter(|_| target.is_literal(index)).and_then(|&byte| char::from(byte).to_digit(16))
@@ -319,7 +335,7 @@ fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, Err
             index += 2;
         }
         if byte.is_ascii_control() {
-            return Err(Error { problem: CONTROL, part: 0..0 });
+            return Err(CONTROL);
         }
         out.push(byte);
         index += 1;
@@ -337,8 +353,8 @@ mod tests {
     use crate::input::expand;
 
     /// A target without variables.
-    fn plain(text: &str) -> Result<Target, Error> {
-        parse(&expand::expand(text.as_bytes(), &|_| Ok(None)).expect(text))
+    fn plain(text: &str) -> Result<Target, &'static str> {
+        parse(&expand::expand(text.as_bytes(), &|_| Err(2)).expect(text))
     }
 
     fn http_parts(text: &str) -> (Endpoint, String, String, Option<String>) {
@@ -519,25 +535,29 @@ mod tests {
             ("unix://", UNIX),
             (&long_path, UNIX_TOO_LONG),
         ] {
-            assert_eq!(plain(text).map_err(|error| error.problem), Err(error), "{text:?}");
+            let expanded = expand::expand(text.as_bytes(), &|_| Err(2)).expect(text);
+            let problem = parse(&expanded).expect_err(text);
+            assert_eq!(explain(&expanded, problem).0, error, "{text:?}");
         }
     }
 
     #[test]
-    fn the_wrong_part_is_told_unless_it_could_be_a_password() {
-        for (text, part) in [
-            ("http://x:99999/", "x:99999"),
-            ("http://x:$PORT/", "x:$PORT"),
-            ("8090/x", "8090"),
-            ("http://::1:80/x", "::1:80"),
-            ("https://x/y", "https://"),
-            ("tls://localhost", "tls://localhost"),
-            ("http://admin:S3cr3t", ""),
-            ("http://admin:S3cr$t", ""),
-            ("http://x/a b", ""),
+    fn the_wrong_part_is_quoted_unless_it_could_be_a_password() {
+        for (text, start) in [
+            ("http://x:99999/", Some("http://x:99999")),
+            ("http://x:$PORT/", Some("http://x:$PORT")),
+            ("8090/x", Some("8090")),
+            ("http://::1:80/x", Some("http://::1:80")),
+            ("https://x/y", Some("https://x")),
+            ("tls://localhost", Some("tls://localhost")),
+            ("/run/app.sock", None),
+            ("http://admin:S3cr3t", None),
+            ("http://admin:S3cr$t", None),
+            ("http://u:S3cr3t@x:y", None),
         ] {
-            let error = plain(text).expect_err(text);
-            assert_eq!(&text[error.part], part, "{text}");
+            let expanded = expand::expand(text.as_bytes(), &|_| Err(2)).expect(text);
+            let problem = parse(&expanded).expect_err(text);
+            assert_eq!(explain(&expanded, problem).1, start.map(str::as_bytes), "{text}");
         }
     }
 
@@ -545,14 +565,14 @@ mod tests {
     fn whatever_a_server_listens_on_is_the_host_itself() {
         let lookup = |name: &[u8]| {
             Ok(match name {
-                b"ALL6" => Some(b"::".to_vec()),
-                b"ALL4" => Some(b"0.0.0.0".to_vec()),
-                b"ONE6" => Some(b"::1".to_vec()),
-                b"GO" => Some(b":8080".to_vec()),
-                b"GO6" => Some(b"[::]:8080".to_vec()),
-                b"NAME" => Some(b"db".to_vec()),
-                b"PORT" => Some(b"8080".to_vec()),
-                _ => None,
+                b"ALL6" => b"::".to_vec(),
+                b"ALL4" => b"0.0.0.0".to_vec(),
+                b"ONE6" => b"::1".to_vec(),
+                b"GO" => b":8080".to_vec(),
+                b"GO6" => b"[::]:8080".to_vec(),
+                b"NAME" => b"db".to_vec(),
+                b"PORT" => b"8080".to_vec(),
+                _ => return Err(2),
             })
         };
         let one6 = |port| ip("::1", port);
@@ -586,11 +606,11 @@ mod tests {
     fn expanded(text: &str) -> Expanded {
         let lookup = |name: &[u8]| {
             Ok(match name {
-                b"PW" => Some(SECRET.to_vec()),
-                b"HEX" => Some(b"41bc".to_vec()),
-                b"URL" => Some(b"http://u:pw@h:81/path?token=1".to_vec()),
-                b"PORT" => Some(b"8090".to_vec()),
-                _ => None,
+                b"PW" => SECRET.to_vec(),
+                b"HEX" => b"41bc".to_vec(),
+                b"URL" => b"http://u:pw@h:81/path?token=1".to_vec(),
+                b"PORT" => b"8090".to_vec(),
+                _ => return Err(2),
             })
         };
         expand::expand(text.as_bytes(), &lookup).expect(text)

@@ -90,7 +90,7 @@ mod tests {
     use crate::input::target::{Check, parse};
 
     fn sent(target: &str, change: impl FnOnce(&mut Options)) -> String {
-        let expanded = expand(target.as_bytes(), &|_| Ok(None)).expect(target);
+        let expanded = expand(target.as_bytes(), &|_| Err(2)).expect(target);
         let Ok(Check::Http(http)) = parse(&expanded).map(|target| target.check) else {
             panic!("{target}");
         };
