@@ -9,6 +9,7 @@ prove_artifact() {
     case $elf in *INTERP*) fail "$1 asks for an interpreter" ;; esac
     case $elf in *NEEDED*) fail "$1 needs shared libraries" ;; esac
     case $elf in *GNU_STACK*RWE*) fail "$1 has an executable stack" ;; esac
+    case $elf in *GNU_RELRO*) fail "$1 has a mark that nothing applies, GNU_RELRO" ;; esac
     if [ -n "$EMULATOR" ] && [ -n "${NO_EMULATOR-}" ]; then
         say "$PLATFORM: inspected, but not run (NO_EMULATOR)"
     else

@@ -22,9 +22,18 @@ run() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# A directory that is removed when the command ends, after what at_exit was told.
+# A directory that is removed when the command ends, after what at_exit was told. A process that has just been
+# ended may still write there: it is tried again, and never becomes the verdict.
 SCRATCH=$(mktemp -d)
-trap '{ tac "$SCRATCH/at_exit" | sh; } >/dev/null 2>&1 || :; rm -rf "$SCRATCH"' EXIT
+remove_scratch() {
+    { tac "$SCRATCH/at_exit" | sh; } >/dev/null 2>&1 || :
+    for _ in 1 2 3 4 5; do
+        ! rm -rf "$SCRATCH" 2>/dev/null || return 0
+        sleep 1
+    done
+    say "left behind: $SCRATCH" >&2
+}
+trap remove_scratch EXIT
 trap 'exit 1' HUP INT PIPE TERM
 
 # at_exit COMMAND...: is run when the command ends, the last one first.

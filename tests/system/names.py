@@ -477,7 +477,9 @@ def ended_by(number):
     """What is wrong when a signal ends it while it waits for a name server."""
     path = root("signals", conf(SILENT))
     was_asked.clear()
-    process = subprocess.Popen([CHROOT, path, "/probe", "-t60s", "http://live.test/"], env={})
+    # What a script starts in the background ignores SIGINT, and hands that on (POSIX, sh, 2.11).
+    default = lambda: signal.signal(number, signal.SIG_DFL)
+    process = subprocess.Popen([CHROOT, path, "/probe", "-t60s", "http://live.test/"], env={}, preexec_fn=default)
     asked_in_time = was_asked.wait(20)
     process.send_signal(number)
     exit_code = process.wait(20)
