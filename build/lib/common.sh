@@ -49,7 +49,8 @@ apt_install() (
         trap 'exit 1' HUP INT PIPE TERM
         printf '#!/bin/sh\nexit 101\n' | install -m 755 /dev/stdin /usr/sbin/policy-rc.d
     fi
-    run apt-get update -q
+    # Lists of the last hour will do.
+    find /var/lib/apt/lists -name '*_Packages*' -mmin -60 2>/dev/null | grep -q . || run apt-get update -q
     # Another release of Debian may lack one of them.
     # shellcheck disable=SC2046 # one word a package
     run env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=600 \

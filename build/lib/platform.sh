@@ -11,7 +11,8 @@ linux/arm/v7 armv7l armv7-unknown-linux-musleabihf armhf arm-linux-musleabihf ar
 linux/arm/v6 armv6l armv5te-unknown-linux-musleabi armel arm-linux-musleabi arm arm1176
 linux/386 i.86 i586-unknown-linux-musl i386 i386-linux-musl i386 pentium
 linux/ppc64le ppc64le powerpc64le-unknown-linux-musl ppc64el powerpc64le-linux-musl ppc64le
-linux/s390x s390x s390x-unknown-linux-musl s390x s390x-linux-musl s390x'
+linux/s390x s390x s390x-unknown-linux-musl s390x s390x-linux-musl s390x
+linux/riscv64 riscv64 riscv64gc-unknown-linux-musl riscv64 riscv64-linux-musl riscv64'
 ALL_PLATFORMS=$(say "$PLATFORMS" | cut -d ' ' -f 1 | xargs)
 
 # Docker's name of the machine that this runs on, if it has one.

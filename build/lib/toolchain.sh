@@ -31,7 +31,7 @@ use_toolchain() {
     MODE=source
     say "No Rust here with the standard library's source; it is fetched:"
     has rustup && run rustup component add rust-src && find_toolchain has_source && return
-    can_apt && run apt-get update -q && apt_install rustc-web cargo-web rust-web-src musl-dev &&
+    can_apt && apt_install rustc-web cargo-web rust-web-src musl-dev &&
         find_toolchain has_source && return
     fail "no toolchain for $PLATFORM; either: rustup component add rust-src," \
         "or on Debian as root: apt-get install rustc-web cargo-web rust-web-src musl-dev"
@@ -54,7 +54,7 @@ use_linker() {
 use_musl() {
     find_musl && return
     # Not every platform has one: s390x's is Debian's.
-    has rustup && [ "$SYSROOT" = "$(rustc --print sysroot)" ] && run rustup target add "$TRIPLE" && find_musl && return
+    has rustup && [ "$SYSROOT" = "$(rustc --print sysroot)" ] && run rustup target add "$TRIPLE" 2>/dev/null && find_musl && return
     { has apt-get && has dpkg-deb && fetch_musl && find_musl; } ||
         fail "no musl for $PLATFORM: rustup target add $TRIPLE, or Debian's package musl-dev:$DEBIAN"
 }
@@ -67,12 +67,31 @@ find_musl() {
     return 1
 }
 
-# Unpacks Debian's musl of the architecture $DEBIAN. Its lists are kept apart,
+# Debian's sources of this machine, or only its archive's for the suite $1. No other source has other architectures.
+debian_sources() {
+    # shellcheck disable=SC2016 # apt's variables
+    apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
+        awk -v suite="${1-}" -v key=/usr/share/keyrings/debian-archive-keyring.gpg \
+            'suite == "" || $2 !~ /-/ { print "deb [signed-by=" key "]", $1, suite == "" ? $2 : suite, $3 }'
+}
+
+# Unpacks Debian's musl of the architecture $DEBIAN below target/. Its lists are kept apart,
 # so the machine's own stay as they are, and nobody need be root.
 fetch_musl() {
     say "musl for $PLATFORM is fetched, and unpacked below target/:"
+    case $DEBIAN in
+        # Debian 12 has no riscv64. A mirror may be out of step with itself in one of these suites.
+        riscv64) download_musl trixie || { say "trixie cannot be read just now; the next suite:" && download_musl forky; } ;;
+        *) download_musl ;;
+    esac && mkdir -p "target/musl/$DEBIAN" && run dpkg-deb -x "$apt"/musl-dev_*.deb "target/musl/$DEBIAN"
+}
+
+# download_musl [SUITE]: from this machine's suites, or that one.
+download_musl() {
     apt=$ROOT/target/apt/$DEBIAN
-    mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "target/musl/$DEBIAN"
+    mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial"
+    rm -f "$apt"/*.deb
+    debian_sources "$@" >"$apt/sources.list"
     cat >"$apt/apt.conf" <<END
 APT::Architecture "$DEBIAN";
 APT::Architectures "$DEBIAN";
@@ -81,12 +100,14 @@ Dir::State "$apt/state";
 Dir::State::status "/dev/null";
 Dir::Cache "$apt/cache";
 END
+    # A machine whose lists were never read has no other sources than its own.
+    [ ! -s "$apt/sources.list" ] ||
+        say "Dir::Etc::sourcelist \"$apt/sources.list\"; Dir::Etc::sourceparts \"-\";" >>"$apt/apt.conf"
     (
-        cd "$apt"
-        rm -f ./*.deb
+        cd "$apt" || exit
         export APT_CONFIG="$apt/apt.conf"
         # A suite that cannot be read just now need not be the one with the package.
-        run apt-get -qq update || say "going on with the suites that could be read"
-        run apt-get -qq download "musl-dev:$DEBIAN"
-    ) && run dpkg-deb -x "$apt"/musl-dev_*.deb "target/musl/$DEBIAN"
+        run apt-get -qq update 2>apt.log || say "going on with the suites that could be read"
+        run apt-get -qq download "musl-dev:$DEBIAN" 2>>apt.log
+    )
 }
