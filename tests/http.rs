@@ -404,6 +404,18 @@ fn the_request_to_the_letter() {
             ),
         ),
         (
+            &["--http1.1"],
+            "localhost:PORT/x",
+            request("GET /x", "localhost:PORT", "\r\n").replace("HTTP/1.0", "HTTP/1.1"),
+        ),
+        (
+            &["-d", "a${0x000d0a7e}b", "-H", "Content-Type:"],
+            "localhost:PORT",
+            request("POST /", "localhost:PORT", "Content-Length: 6\r\n\r\na\0\r\n~b"),
+        ),
+        (&[], ":PORT", request("GET /", "localhost:PORT", "\r\n")),
+        (&[], "http://*:PORT", request("GET /", "localhost:PORT", "\r\n")),
+        (
             &["-H", "X-A: 1", "--header=x-b:2", "-HAccept: text/plain"],
             "localhost:PORT",
             format!(
@@ -422,4 +434,34 @@ fn proxy_variables_are_ignored() {
     let proxy = format!("http://127.0.0.1:{}/", closed_port());
     let env = ["http_proxy", "HTTP_PROXY", "ALL_PROXY"].map(|name| (name, proxy.as_str()));
     probe_env(&[&target], &env).healthy("healthy: ");
+}
+
+#[test]
+fn an_echo_is_not_shown() {
+    let echoes = serve(|mut stream| {
+        let request = read_request(&mut stream);
+        let _ = stream.write_all(&request);
+    });
+    let target = format!("http://127.0.0.1:{echoes}/?token=${{KEY}}");
+    let line = format!("unhealthy: {target}: not an HTTP response: an echo of what was sent");
+    probe_env(&[&target], &[("KEY", "S3cr3t")]).unhealthy(&line);
+    let shows = serve(|mut stream| {
+        let request = read_request(&mut stream);
+        let _ = stream.write_all(&[b"HTTP/1.0 200 OK\r\n\r\nYou sent:\n", &request[..]].concat());
+    });
+    let target = format!("http://127.0.0.1:{shows}/?token=${{KEY}}");
+    let line = format!(
+        "unhealthy: {target}: 200 OK, got an echo of what was sent, expected \"no such text\" in the body"
+    );
+    probe_env(&["--expect", "no such text", &target], &[("KEY", "S3cr3t")]).unhealthy(&line);
+}
+
+#[test]
+fn a_long_text_is_searched_for_within_the_deadline() {
+    // A plain search needs some seconds for these.
+    let body = "a".repeat(1_000_000);
+    let port = serve(answers(format!("HTTP/1.0 200 OK\r\n\r\n{body}")));
+    let text = format!("{}b", "a".repeat(100_000));
+    let run = probe(&["-t", "20s", "--expect", &text, &format!("127.0.0.1:{port}")]);
+    assert!(run.code == Some(1) && run.stderr.contains(": 200 OK, got \"aaa"), "{}", run.stderr);
 }

@@ -312,3 +312,106 @@ fn each_attempt_of_a_wait_has_the_timeout() {
     let target = format!("127.0.0.1:{port}");
     probe(&["-w", "20s", "-t", "1s", &target]).within(GENEROUS).healthy("healthy: ");
 }
+
+#[test]
+fn with_any_one_healthy_target_is_enough_and_its_line_alone_is_printed() {
+    let good = format!("127.0.0.1:{}", serve(answers(OK)));
+    let closed = format!("tcp://127.0.0.1:{}", closed_port());
+    let never =
+        format!("tcp://127.0.0.1:{}", serve(|_| panic!("a target after a healthy one is not checked")));
+    for args in
+        [vec!["--any", &good, &never], vec!["--any", &closed, &good, &never], vec![&closed, &good, "--any"]]
+    {
+        let run = probe(&args);
+        run.healthy(&format!("healthy: {good}: 200 OK in "));
+        assert_eq!(run.text().lines().count(), 1, "{run:?}");
+    }
+    let run = probe(&["--any", "--quiet", &closed, &good]);
+    assert_eq!((run.code, run.text().as_str()), (Some(0), ""));
+}
+
+#[test]
+fn with_any_every_unhealthy_target_has_its_line() {
+    let closed = format!("tcp://127.0.0.1:{}", closed_port());
+    let bad = format!("127.0.0.1:{}", serve(answers("HTTP/1.0 503 No\r\n\r\n")));
+    for quiet in [&[][..], &["--quiet"]] {
+        let run = probe(&[&["--any", &closed, &bad], quiet].concat());
+        let lines = [
+            format!("unhealthy: {closed}: connect: connection refused"),
+            format!("unhealthy: {bad}: 503 No, expected 200-399"),
+        ];
+        assert_eq!(
+            (run.code, run.stderr.lines().collect::<Vec<_>>()),
+            (Some(1), lines.iter().map(String::as_str).collect())
+        );
+    }
+}
+
+#[test]
+fn with_any_a_target_that_hangs_leaves_the_others_their_share() {
+    let hangs = format!("127.0.0.1:{}", serve(silent));
+    let good = format!("127.0.0.1:{}", serve(answers(OK)));
+    probe(&["--any", "-t", "3s", &hangs, &hangs, &good])
+        .within(GENEROUS)
+        .healthy(&format!("healthy: {good}: 200 OK in "));
+    // All of them in turn, until one is healthy.
+    let start = std::time::Instant::now();
+    let late = serve(move |stream| match start.elapsed() < Duration::from_millis(700) {
+        true => answers("HTTP/1.0 503 Not yet\r\n\r\n")(stream),
+        false => answers(OK)(stream),
+    });
+    let late = format!("127.0.0.1:{late}");
+    let run = probe(&["--any", "-w", "20s", "-t", "200ms", &late, &hangs]);
+    run.within(GENEROUS).healthy(&format!("healthy: {late}: 200 OK in "));
+}
+
+#[test]
+fn a_failure_over_a_unix_socket_names_it_as_it_was_written() {
+    let path = socket_path();
+    let name = path.to_str().expect("UTF-8");
+    let line = "unhealthy: http://x/: connect: no such file, over ${SOCK}";
+    probe_env(&["--unix-socket", "${SOCK}", "http://x/"], &[("SOCK", name)]).unhealthy(line);
+    let line = "unhealthy: http://x/: connect: no such file, over ${SOCK}, waited 100ms";
+    probe_env(&["-w100ms", "--unix-socket", "${SOCK}", "http://x/"], &[("SOCK", name)]).unhealthy(line);
+}
+
+#[test]
+fn replies_are_searched_for_every_text() {
+    let redis = format!("tcp://127.0.0.1:{}", serve(pong));
+    let data = ["-d", "PING\r\n", "-t", "300ms"];
+    probe(&[&data[..], &["--expect", "PO", "--expect", "NG", &redis]].concat()).healthy("healthy: ");
+    for texts in [["--expect", "PONG", "--expect", "PANG"], ["--expect", "PANG", "--expect", "PONG"]] {
+        probe(&[&data[..], &texts, &[&redis]].concat()).unhealthy(&format!(
+            "unhealthy: {redis}: receive: timed out after 300ms, got \"+PONG\\r\\n\", expected \"PANG\""
+        ));
+    }
+}
+
+#[test]
+fn an_echoed_secret_is_not_shown() {
+    let echo = format!(
+        "tcp://127.0.0.1:{}",
+        serve(|mut stream| {
+            use std::io::Read;
+            let mut data = [0; 100];
+            let count = stream.read(&mut data).unwrap_or(0);
+            let _ = stream.write_all(&data[..count]);
+        })
+    );
+    probe_env(&["-d", "AUTH ${PW}", "--expect", "OK", &echo], &[("PW", "hunter2")])
+        .unhealthy(&format!("unhealthy: {echo}: connected, got an echo of what was sent, expected \"OK\""));
+}
+
+#[test]
+fn bytes_are_sent_and_expected_with_their_nuls() {
+    let port = serve(|mut stream| {
+        use std::io::Read;
+        let mut data = [0; 8];
+        if stream.read_exact(&mut data).is_ok() && data == [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f] {
+            let _ = stream.write_all(b"\0N\0");
+        }
+    });
+    let target = format!("tcp://127.0.0.1:{port}");
+    probe(&["--data", "${0x0000000804d2162f}", "--expect", "${0x00}N${0x00}", &target])
+        .healthy(&format!("healthy: {target}: replied in "));
+}

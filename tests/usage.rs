@@ -376,3 +376,46 @@ fn arguments_need_not_be_utf8() {
         "unhealthy: {target}: 200 OK, got \"gr\\xc3\\xbcn\", expected \"gr\\xfcn\" in the body"
     ));
 }
+
+#[test]
+fn a_file_stands_for_its_content() {
+    let folder = std::env::temp_dir().join(format!("probe-files-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let folder = folder.to_str().expect("UTF-8").to_string();
+    let file = |name: &str, content: &[u8]| {
+        let path = format!("{folder}/{name}");
+        std::fs::write(&path, content).expect("written");
+        path
+    };
+    let (word, full, over) =
+        (file("word", b"hello\n"), file("full", &[b'x'; 65536]), file("over", &[b'x'; 65537]));
+    let target = server();
+    probe(&["--expect", &format!("${{{word}}}"), &target]).healthy("healthy: ");
+    probe(&["--expect", &format!("${{{folder}/none:-ell}}"), &target]).healthy("healthy: ");
+    probe(&["-d", &format!("${{{full}}}"), &target]).healthy("healthy: ");
+    let shown = format!("http://127.0.0.1:1/?token=${{{word}}}");
+    probe(&[&shown]).unhealthy(&format!("unhealthy: {shown}: connect: connection refused"));
+    let fifo = format!("{folder}/fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    let cut = |path: &str| if path.len() > 80 { format!("{}...", &path[..80]) } else { path.to_string() };
+    for (path, problem) in [
+        (format!("{folder}/none"), "no such file"),
+        (over, "file too large"),
+        (fifo, "not a regular file"),
+        ("/dev/zero".into(), "not a regular file"),
+        (folder.clone(), "not a regular file"),
+    ] {
+        let run = probe(&["-d", &format!("${{{path}}}"), &target]);
+        run.within(GENEROUS)
+            .unhealthy(&format!("probe: file \"{}\": {problem} (see probe --help)", cut(&path)));
+    }
+    std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[test]
+fn a_text_is_expanded_to_a_mebibyte_at_most() {
+    let long = "x".repeat(100_000);
+    let env = [("B", long.as_str())];
+    probe_env(&["-d", &"${B}".repeat(2000), "x"], &env)
+        .unhealthy("probe: --data: must be at most 1 MiB (see probe --help)");
+}
