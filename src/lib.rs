@@ -1,8 +1,9 @@
 //! The parts of `probe`, a health check for images that have nothing else.
 //!
 //! ```text
-//! argv, env -> input::cli -> Config { targets, options, timeout, wait }
+//! argv, env -> input::cli -> Config { targets, options, timeout, wait, kill }
 //!           -> run: each target in turn -> Verdict -> report line -> exit code
+//!           -> act::kill: a signal to process 1, where it was asked for
 //! ```
 //!
 //! docs/design.md has the map of the files; every import runs down it.
@@ -16,8 +17,15 @@ pub mod input {
     pub mod config;
     pub mod duration;
     pub mod expand;
+    pub mod signal;
     pub mod status;
     pub mod target;
+}
+
+/// All that the probe does to its surroundings, but for connecting.
+pub mod act {
+    pub mod install;
+    pub mod kill;
 }
 
 /// From an endpoint to bytes, in time.
@@ -39,7 +47,6 @@ pub mod wire {
 pub mod errno;
 pub mod failure;
 pub mod file;
-pub mod install;
 pub mod print;
 pub mod probe;
 pub mod run;

@@ -8,11 +8,12 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use scratch_probe::act::install::install;
+use scratch_probe::act::kill::{is_on_host, kill};
 use scratch_probe::errno::ENOENT;
 use scratch_probe::file;
 use scratch_probe::input::cli;
 use scratch_probe::input::config::Config;
-use scratch_probe::install::install;
 use scratch_probe::run::run;
 use scratch_probe::sys::{STDERR, STDOUT, exit, standard_stream};
 
@@ -30,6 +31,10 @@ fn main() {
                 let mut line = Vec::new();
                 say(install(path, &mut line), &line)
             }
+            None if config.kill.is_some() && is_on_host() => say(
+                false,
+                b"probe: --kill: must run in a container, process 1 here is the host's (see probe --help)\n",
+            ),
             None => check(&config),
         },
         Err(error) => say(false, &error.0),
@@ -45,7 +50,7 @@ fn look_up(name: &[u8]) -> Result<Vec<u8>, i32> {
     env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec).ok_or(ENOENT)
 }
 
-/// Checks all targets and prints a line for each. Returns the exit code.
+/// Checks all targets, prints a line for each, and sends the signal. Returns the exit code.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 fn check(config: &Config) -> i32 {
@@ -55,6 +60,13 @@ fn check(config: &Config) -> i32 {
             code |= say(is_healthy, lines);
         }
     });
+    if code != 0
+        && let Some(signal) = config.kill
+    {
+        let mut line = Vec::new();
+        kill(signal, &mut line);
+        say(false, &line);
+    }
     code
 }
 

@@ -21,6 +21,8 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
     let header = "must be 'Name: value' without control characters";
     let https = "https is not supported; use tls://host:port to check that the server answers";
     let variable = "must be ${NAME}, ${NAME:-default}, ${/path} or ${0xff}; $${ is a literal ${";
+    let signal = "must be TERM, INT, QUIT, HUP, ABRT, USR1 or USR2";
+    let wait = "needs --wait DURATION, the time to be unhealthy before";
     let unset = "not set; set it, or give a default, as in ${PORT:-8080}";
     let missing = "target: missing; give one or set PROBE_TARGET";
     let port = "the port must be a number from 1 to 65535";
@@ -68,6 +70,15 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["-w", "2h", "x"], &[], format!("--wait \"2h\": {duration}")),
         (&["x"], &[("PROBE_TIMEOUT", "soon")], format!("PROBE_TIMEOUT \"soon\": {duration}")),
         (&["x"], &[("PROBE_WAIT", "0")], format!("PROBE_WAIT \"0\": {duration}")),
+        (&["--kill", "TERM", "x"], &[], format!("--kill: {wait}")),
+        (&["x"], &[("PROBE_KILL", "TERM")], format!("--kill: {wait}")),
+        (&["--kill", "TERM"], &[], missing.into()),
+        (&["--kill", "KILL", "-w", "1s", "x"], &[], format!("--kill \"KILL\": {signal}")),
+        (&["--kill", "sigstop", "-w", "1s", "x"], &[], format!("--kill \"sigstop\": {signal}")),
+        (&["--kill=15", "-w", "1s", "x"], &[], format!("--kill \"15\": {signal}")),
+        (&["--kill", "", "-w", "1s", "x"], &[], format!("--kill \"\": {signal}")),
+        (&["--kill", "http://u:S3cr3t@x/"], &[], format!("--kill: {signal}")),
+        (&["-w", "1s", "x"], &[("PROBE_KILL", "9")], format!("PROBE_KILL \"9\": {signal}")),
         (&["--any=1", "x"], &[], "--any: does not take a value".into()),
         (&["--http1.1=1", "x"], &[], "--http1.1: does not take a value".into()),
         (&["--status", "100", "x"], &[], format!("--status \"100\": {statuses}")),
@@ -283,6 +294,7 @@ fn help_and_version_are_on_stdout() {
             "${0x",
             "--wait",
             "-w",
+            "--kill",
             "--quiet",
             "-q",
             "--help",
@@ -296,6 +308,7 @@ fn help_and_version_are_on_stdout() {
             "_METHOD",
             "_DATA",
             "_WAIT",
+            "_KILL",
             "tcp://",
             "tls://",
             "unix:",

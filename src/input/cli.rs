@@ -7,6 +7,7 @@ use crate::errno;
 use crate::input::config::{Config, UnixSocket};
 use crate::input::duration;
 use crate::input::expand::{self, Expanded, Lookup};
+use crate::input::signal;
 use crate::input::status;
 use crate::input::target::{self, Check, Endpoint, Target};
 use crate::print::{push, push_number, push_quoted};
@@ -58,6 +59,7 @@ enum Effect {
     Data,
     UnixSocket,
     Wait,
+    Kill,
     Install,
 }
 
@@ -68,7 +70,7 @@ impl Effect {
 }
 
 /// Each option: effect, letter (0 if none), name, and the variable that stands in for it ("" if none).
-static OPTIONS: [(Effect, u8, &str, &str); 14] = [
+static OPTIONS: [(Effect, u8, &str, &str); 15] = [
     (Effect::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
     (Effect::Status, 0, "--status", "PROBE_STATUS"),
     (Effect::Expect, 0, "--expect", "PROBE_EXPECT"),
@@ -79,6 +81,7 @@ static OPTIONS: [(Effect, u8, &str, &str); 14] = [
     (Effect::UnixSocket, 0, "--unix-socket", ""),
     (Effect::Any, 0, "--any", ""),
     (Effect::Wait, b'w', "--wait", "PROBE_WAIT"),
+    (Effect::Kill, 0, "--kill", "PROBE_KILL"),
     (Effect::Install, 0, "--install", ""),
     (Effect::Quiet, b'q', "--quiet", ""),
     (Effect::Help, b'h', "--help", ""),
@@ -223,7 +226,7 @@ impl Reader<'_> {
 
     /// Checks that there is a target, and that the options agree with all of them.
     fn agrees(&self) -> Result<(), Box<Error>> {
-        let Config { targets, options, .. } = &*self.config;
+        let Config { targets, options, wait, kill, .. } = &*self.config;
         if targets.is_empty() {
             return Err(error(b"target", None, "missing; give one or set PROBE_TARGET"));
         }
@@ -235,6 +238,10 @@ impl Reader<'_> {
         // To ignore --expect would be to call a target healthy unchecked.
         if !options.expect.is_empty() && targets.iter().any(has_no_body) {
             return Err(error(b"--expect", None, "tls://, grpc:// and HEAD have no body to search"));
+        }
+        // Else one failed check would restart a container: Docker's retries do not count for a signal.
+        if kill.is_some() && wait.is_none() {
+            return Err(error(b"--kill", None, "needs --wait DURATION, the time to be unhealthy before"));
         }
         Ok(())
     }
@@ -283,10 +290,11 @@ impl Reader<'_> {
         let may_be_target = raw.contains(&b'@') || contains(raw, b"://");
         let must = |be| error(place.as_bytes(), Some(raw).filter(|_| !may_be_target), be);
         let duration = || duration::parse(&value.text).ok_or_else(|| must(duration::MUST));
-        let Config { options, timeout, wait, install, .. } = self.config;
+        let Config { options, timeout, wait, kill, install, .. } = self.config;
         match effect {
             Effect::Timeout => *timeout = Some(duration()?),
             Effect::Wait => *wait = Some(duration()?),
+            Effect::Kill => *kill = Some(signal::parse(&value.text).ok_or_else(|| must(signal::MUST))?),
             Effect::Status if !status::is_list(&value.text) => return Err(must(status::MUST)),
             Effect::Status => options.status = Some(value),
             // Every answer contains the empty text.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::input::expand::Expanded;
+use crate::input::signal::Signal;
 use crate::input::target::{Check, Endpoint, Target};
 
 /// A check, valid and complete; or where to install the probe.
@@ -16,6 +17,8 @@ pub struct Config {
     pub timeout: Option<Duration>,
     /// How long to keep trying, if at all.
     pub wait: Option<Duration>,
+    /// The signal to send to process 1 when unhealthy.
+    pub kill: Option<Signal>,
     /// One healthy target is enough.
     pub any: bool,
     /// Say nothing when healthy.

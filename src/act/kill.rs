@@ -1,0 +1,82 @@
+//! A signal to process 1, so that a restart policy restarts the container.
+
+use std::io;
+
+use crate::errno;
+use crate::file;
+use crate::input::signal::Signal;
+use crate::print::push;
+use crate::sys;
+
+const SIGCONT: i32 = 18;
+
+/// The host's own pid namespace (`PROC_PID_INIT_INO` in the kernel's include/linux/proc_ns.h).
+const HOST: &[u8] = b"pid:[4026531836]";
+
+/// The longest /proc/1/status that is read: it lists every group.
+const STATUS_MAX: usize = 64 * 1024;
+
+/// Whether process 1 is the host's own. Without /proc it is taken for a container's.
+pub fn is_on_host() -> bool {
+    let mut link = [0; HOST.len() + 1];
+    let length = sys::read_link(c"/proc/self/ns/pid", &mut link);
+    link.get(..length) == Some(HOST)
+}
+
+/// Sends `signal` to process 1. `line` says so, or why not.
+pub fn kill(signal: Signal, line: &mut Vec<u8>) {
+    let (name, number) = (signal.0, i32::from(signal.1));
+    // Before: it may be gone after.
+    let is_dropped = file::read(b"/proc/1/status", STATUS_MAX).is_ok_and(|status| lacks(&status, number));
+    let is_sent = sys::kill(1, number) == 0;
+    push(line, if is_sent { "sent SIG" } else { "SIG" });
+    push(line, name);
+    if is_sent {
+        // As systemd does: a process that is stopped takes no signal before.
+        sys::kill(1, SIGCONT);
+        push(line, " to process 1");
+        if is_dropped {
+            push(line, "; if it goes on, it has no handler: use docker run --init");
+        }
+    } else {
+        push(line, " not sent to process 1: ");
+        errno::push_message(line, io::Error::last_os_error().raw_os_error().unwrap_or_default());
+    }
+    push(line, "\n");
+}
+
+/// Whether a process of this /proc/PID/status has no handler for a signal below 17 (proc(5)).
+/// That is not for certain: tini waits in sigtimedwait(2), which no field shows.
+fn lacks(status: &[u8], number: i32) -> bool {
+    const CAUGHT: &[u8] = b"SigCgt:\t";
+    let Some(at) = status.windows(CAUGHT.len()).position(|part| part == CAUGHT) else { return false };
+    // Sixteen hexadecimal digits, the last of them for signals 1 to 4.
+    let bit = number as usize - 1;
+    let digit =
+        status.get(at + CAUGHT.len() + 15 - bit / 4).and_then(|&digit| char::from(digit).to_digit(16));
+    digit.is_some_and(|bits| bits >> (bit % 4) & 1 == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handler_is_a_bit_of_sigcgt() {
+        // HUP, QUIT, ABRT, USR2 and TERM; the other fields have all.
+        let status =
+            b"Name:\tx\nSigIgn:\tffffffffffffffff\nSigCgt:\t0000000000004825\nCapEff:\tffffffffffffffff\n";
+        for (number, is_lacking) in
+            [(15, false), (2, true), (3, false), (1, false), (6, false), (10, true), (12, false)]
+        {
+            assert_eq!(lacks(status, number), is_lacking, "{number}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_status_that_does_not_tell() {
+        for status in ["", "Name:\tx\n", "SigCgt:\t", "SigCgt:\t00000000", "SigCgt:\tgggggggggggggggg\n"] {
+            assert!(!lacks(status.as_bytes(), 1), "{status:?}");
+        }
+    }
+}
