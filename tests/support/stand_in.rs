@@ -1,7 +1,8 @@
 //! A stand-in for TorrServer on TS_PORT (8090) of all addresses, as far as a
 //! check can tell: `/echo`, the play list with its login, forced HTTPS; on
 //! TS_SSL_PORT a ServerHello, and 400 to plain HTTP. Anything else is 404. Prints its port: TS_PORT=0
-//! takes a free one.
+//! takes a free one. SIGTERM ends it, unless TS_DONTKILL is set. After a request for `/lock` nobody is
+//! answered any more, as in a dead-lock.
 
 use std::env;
 use std::io::{Read, Write};
@@ -17,7 +18,21 @@ const REST: [u8; 36] = {
     rest
 };
 
+const SIGTERM: i32 = 15;
+
+unsafe extern "C" {
+    safe fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
+    safe fn _exit(code: i32) -> !;
+}
+
+extern "C" fn end(_: i32) {
+    _exit(1)
+}
+
 fn main() {
+    if env::var_os("TS_DONTKILL").is_none() {
+        signal(SIGTERM, end);
+    }
     let port = |name| env::var(name).ok().and_then(|port| port.parse().ok());
     if let Some(port) = port("TS_SSL_PORT") {
         thread::spawn(move || serve(listen(port), |_| "400 Bad Request"));
@@ -64,6 +79,9 @@ fn status(request: &str) -> &'static str {
     match method_and_path {
         _ if env::var("TS_FORCE_HTTPS_ENABLE").is_ok_and(|value| value == "1") => "307 Temporary Redirect",
         "GET /echo" => "200 OK",
+        "GET /lock" => loop {
+            thread::park();
+        },
         "GET /playlistall/all.m3u?category=_hc" if login => "200 OK",
         "GET /playlistall/all.m3u?category=_hc" => "401 Unauthorized",
         _ => "404 Not Found",
