@@ -16,8 +16,10 @@ pub const EAGAIN: i32 = 11;
 pub const ENOMEM: i32 = 12;
 /// Something is there of that name.
 pub const EEXIST: i32 = 17;
-/// A name that is too long.
-pub const ENAMETOOLONG: i32 = 36;
+/// It makes no sense: a link-local address without its zone, a NUL in a path.
+pub const EINVAL: i32 = 22;
+/// Longer than the file may be.
+pub const EFBIG: i32 = 27;
 /// The host lacks IPv6.
 pub const EAFNOSUPPORT: i32 = 97;
 /// The host has no address of this family.
@@ -35,11 +37,15 @@ pub fn push_message(out: &mut Vec<u8>, number: i32) {
         ENOENT => "no such file",
         ENOMEM => "out of memory",
         13 => "permission denied",
+        EEXIST => "file exists",
         20 => "not a directory",
         21 => "is a directory",
-        22 => "invalid argument",
+        EINVAL => "invalid argument",
         23 | 24 => "too many open files",
-        28 => "no space left",
+        EFBIG => "file too large",
+        28 => "no space left on device",
+        // "Illegal seek": a FIFO or a terminal where a file is to be read.
+        29 => "not a regular file",
         30 => "read-only file system",
         32 => "broken pipe",
         EAFNOSUPPORT => "address family not supported",
@@ -47,13 +53,51 @@ pub fn push_message(out: &mut Vec<u8>, number: i32) {
         ENETUNREACH => "network unreachable",
         103 => "connection aborted",
         104 => "connection reset",
-        110 => "no answer from the network",
+        110 => "no reply, the kernel gave up",
         ECONNREFUSED => "connection refused",
         113 => "no route to host",
         _ => {
-            push(out, "system error ");
+            push(out, "errno ");
             return push_number(out, u64::from(number.unsigned_abs()));
         }
     };
     push(out, words);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_to_the_letter() {
+        for (number, message) in [
+            (2, "no such file"),
+            (12, "out of memory"),
+            (13, "permission denied"),
+            (17, "file exists"),
+            (20, "not a directory"),
+            (21, "is a directory"),
+            (22, "invalid argument"),
+            (23, "too many open files"),
+            (24, "too many open files"),
+            (27, "file too large"),
+            (28, "no space left on device"),
+            (29, "not a regular file"),
+            (30, "read-only file system"),
+            (32, "broken pipe"),
+            (71, "errno 71"),
+            (97, "address family not supported"),
+            (99, "address not available"),
+            (101, "network unreachable"),
+            (103, "connection aborted"),
+            (104, "connection reset"),
+            (110, "no reply, the kernel gave up"),
+            (111, "connection refused"),
+            (113, "no route to host"),
+        ] {
+            let mut out = Vec::new();
+            push_message(&mut out, number);
+            assert_eq!(String::from_utf8(out).as_deref(), Ok(message), "{number}");
+        }
+    }
 }

@@ -86,7 +86,7 @@ fn an_error_without_words_has_its_number() {
     let _datagrams = UnixDatagram::bind(&path).expect("a socket");
     let target = format!("unix:{}", path.display());
     // EPROTOTYPE: a socket of another type.
-    probe(&[&target]).unhealthy(&format!("unhealthy: {target}: connect: system error 91"));
+    probe(&[&target]).unhealthy(&format!("unhealthy: {target}: connect: errno 91"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::input::expand::Expanded;
 use crate::print::{push, push_escaped};
 
 /// The running binary, also where its file has since been removed (proc(5)).
-const SELF: &str = "/proc/self/exe";
+const SELF: &[u8] = b"/proc/self/exe";
 
 /// A temporary file's name, or so much of it as no other file has.
 const TEMPORARY: &str = ".probe-000000000000000000000000000000000";
@@ -28,7 +28,7 @@ const SHOWN: usize = 256;
 pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
     let (shown, result) = match file::open(SELF) {
         Ok(binary) => (&path.raw[..], put(binary, &path.text)),
-        Err(error) => (SELF.as_bytes(), Err(error)),
+        Err(error) => (SELF, Err(error)),
     };
     push(line, if result.is_ok() { "installed: " } else { "probe: " });
     push_escaped(line, shown, SHOWN);
@@ -53,7 +53,7 @@ fn put(binary: File, path: &[u8]) -> io::Result<()> {
     let mut length = ".probe-0".len();
     let (temporary, file) = loop {
         let temporary = &TEMPORARY[..length];
-        match file::create_new(temporary) {
+        match file::create_new(temporary.as_bytes()) {
             Err(error) if error.raw_os_error() == Some(EEXIST) && length < TEMPORARY.len() => length += 1,
             opened => break (temporary, opened?),
         }

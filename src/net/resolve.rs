@@ -25,7 +25,7 @@ const TURN: Duration = Duration::from_millis(4);
 /// All addresses of `name`, at least one.
 pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
     let mut addresses = Vec::new();
-    each_line("/etc/hosts", deadline, &mut |line| {
+    each_line(b"/etc/hosts", deadline, &mut |line| {
         if let Some(address) = dns::host(line, name) {
             addresses.push(address);
         }
@@ -34,13 +34,13 @@ pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealth
         return Ok(addresses);
     }
     let mut conf = Conf::default();
-    each_line("/etc/resolv.conf", deadline, &mut |line| conf.line(line));
+    each_line(b"/etc/resolv.conf", deadline, &mut |line| conf.line(line));
     look_up(name, &conf, deadline)
 }
 
 /// Hands each line of a file to `accept`; none where there is no file, as in an empty
 /// image. The deadline stops a file without end.
-fn each_line(path: &str, deadline: &Deadline, accept: &mut dyn FnMut(&[u8])) {
+fn each_line(path: &[u8], deadline: &Deadline, accept: &mut dyn FnMut(&[u8])) {
     let Ok(mut file) = file::open(path) else { return };
     let mut text = Vec::new();
     let mut piece = [0; 1024];
@@ -475,7 +475,7 @@ mod tests {
         let text = [&long_line[..], b"\n", &b"0.0.0.0 blocked\n".repeat(40_000), b"10.0.0.1 x"].concat();
         std::fs::write(&path, text).expect("written");
         let (mut count, mut longest, mut found) = (0, 0, Vec::new());
-        each_line(path.to_str().expect("UTF-8"), &Deadline::after(LONG), &mut |line| {
+        each_line(path.as_os_str().as_encoded_bytes(), &Deadline::after(LONG), &mut |line| {
             count += 1;
             longest = longest.max(line.len());
             found.extend(dns::host(line, b"x"));
