@@ -14,8 +14,6 @@ pub const EINTR: i32 = 4;
 pub const EAGAIN: i32 = 11;
 /// No memory is left.
 pub const ENOMEM: i32 = 12;
-/// Something is there of that name.
-pub const EEXIST: i32 = 17;
 /// It makes no sense: a link-local address without its zone, a NUL in a path.
 pub const EINVAL: i32 = 22;
 /// Longer than the file may be.
@@ -37,7 +35,7 @@ pub fn push_message(out: &mut Vec<u8>, number: i32) {
         ENOENT => "no such file",
         ENOMEM => "out of memory",
         13 => "permission denied",
-        EEXIST => "file exists",
+        17 => "file exists",
         20 => "not a directory",
         21 => "is a directory",
         EINVAL => "invalid argument",

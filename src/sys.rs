@@ -7,11 +7,12 @@
 //! - std sends no signal but SIGKILL, and that to its own children only.
 //! - std opens a file with code for paths of any length, and with errors for contradictory options:
 //!   about 5 KB.
+//! - std has no random number but in the seed of a hash map.
 //! - std's stdout has a buffer, which costs 1.4 KB of code, two system calls and two page faults.
 
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -79,6 +80,7 @@ unsafe extern "C" {
     fn readlink(path: *const c_char, out: *mut u8, size: usize) -> isize;
     safe fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn open(path: *const c_char, flags: c_int, ...) -> c_int;
+    fn getrandom(buffer: *mut u64, length: usize, flags: c_uint) -> isize;
     fn connect(socket: c_int, address: *const u8, length: u32) -> c_int;
 }
 
@@ -93,6 +95,17 @@ pub fn open_file(path: &[u8], flags: c_int) -> io::Result<File> {
         // SAFETY: it has just been opened, and nobody else has it.
         number => Ok(unsafe { File::from_raw_fd(number) }),
     }
+}
+
+/// A number that nobody can foresee. Where the system has none to give, Linux before 3.17 or soon
+/// after boot, the stack's address remains, which it also chooses at random.
+pub fn random() -> u64 {
+    const GRND_NONBLOCK: c_uint = 1;
+    let mut number = 0;
+    number = &raw const number as u64;
+    // SAFETY: getrandom(2) writes so many bytes, and any eight are a number.
+    unsafe { getrandom(&mut number, size_of::<u64>(), GRND_NONBLOCK) };
+    number
 }
 
 /// Connects a socket of the type `kind` to `address`. If that takes longer than
@@ -144,6 +157,14 @@ mod tests {
 
     fn bytes(address: &Address) -> &[u8] {
         &address.bytes[..address.length]
+    }
+
+    #[test]
+    fn every_bit_of_a_random_number_is_random() {
+        let numbers: Vec<_> = (0..64).map(|_| random()).collect();
+        let has_ones = numbers.iter().fold(0, |bits, number| bits | number);
+        let has_zeros = numbers.iter().fold(0, |bits, number| bits | !number);
+        assert_eq!((has_ones, has_zeros), (u64::MAX, u64::MAX));
     }
 
     #[test]

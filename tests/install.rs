@@ -136,10 +136,20 @@ fn many_at_a_time_do_not_disturb_each_other() {
         }
     });
     assert_eq!(folder.names(), ["probe"]);
-    // One was ended before it could clear up, and is not mistaken for its own.
-    fs::write(folder.join(".probe-0"), "left").expect("a file");
-    installs(&file);
-    assert_eq!(fs::read(folder.join(".probe-0")).expect("a file"), b"left");
+}
+
+#[test]
+fn left_over_files_do_not_matter_however_many() {
+    let folder = Folder::new();
+    let left: Vec<_> = (1..100).map(|zeros| format!(".probe-{}", "0".repeat(zeros))).collect();
+    for name in &left {
+        fs::write(folder.join(name), "left").expect("a file");
+    }
+    installs(&folder.join("probe"));
+    assert_eq!(folder.names(), [&left[..], &["probe".into()]].concat());
+    for name in &left {
+        assert_eq!(fs::read(folder.join(name)).expect("a file"), b"left");
+    }
 }
 
 #[test]

@@ -7,16 +7,14 @@ use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::errno::{self, EEXIST};
+use crate::errno;
 use crate::file;
 use crate::input::expand::Expanded;
-use crate::print::{push, push_escaped};
+use crate::print::{push, push_escaped, push_number};
+use crate::sys;
 
 /// The running binary, also where its file has since been removed (proc(5)).
 const SELF: &[u8] = b"/proc/self/exe";
-
-/// A temporary file's name, or so much of it as no other file has.
-const TEMPORARY: &str = ".probe-000000000000000000000000000000000";
 
 /// The most of a path that is shown.
 const SHOWN: usize = 256;
@@ -43,23 +41,22 @@ pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
 /// Makes `path` a copy of `binary`, whole or not at all: a temporary file beside
 /// it takes its name at last. That replaces what had the name, a running binary
 /// too, and a symbolic link rather than the file it leads to. All of it happens in
-/// the folder itself, where names are short enough for [`file::open`].
+/// the folder itself: where another user may write, he can change what a longer path leads to.
+///
+/// He can neither foresee the temporary name nor open the file, and its mode is that of a
+/// program only once it is whole. Only the rename is by name. A sticky folder, as /tmp is, keeps
+/// him from giving that name to another file; in any other one he could as well replace the
+/// installed probe.
 fn put(binary: File, path: &[u8]) -> io::Result<()> {
     let name_at = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
     if name_at > 0 {
         env::set_current_dir(OsStr::from_bytes(&path[..name_at]))?;
     }
-    // Others may be at work, or were ended at it; each may be PID 1 of a container.
-    let mut length = ".probe-0".len();
-    let (temporary, file) = loop {
-        let temporary = &TEMPORARY[..length];
-        match file::create_new(temporary.as_bytes()) {
-            Err(error) if error.raw_os_error() == Some(EEXIST) && length < TEMPORARY.len() => length += 1,
-            opened => break (temporary, opened?),
-        }
-    };
-    let done = copy(binary, file, temporary)
-        .and_then(|()| fs::rename(temporary, OsStr::from_bytes(&path[name_at..])));
+    let mut temporary = b".probe-".to_vec();
+    push_number(&mut temporary, sys::random());
+    let file = file::create_new(&temporary)?;
+    let temporary = OsStr::from_bytes(&temporary);
+    let done = copy(binary, file).and_then(|()| fs::rename(temporary, OsStr::from_bytes(&path[name_at..])));
     if done.is_err() {
         let _ = fs::remove_file(temporary);
     }
@@ -67,9 +64,7 @@ fn put(binary: File, path: &[u8]) -> io::Result<()> {
 }
 
 /// Fills a new file with the running binary.
-fn copy(mut binary: File, mut file: File, temporary: &str) -> io::Result<()> {
-    // The umask has taken away from the mode of the new file.
-    fs::set_permissions(temporary, Permissions::from_mode(0o755))?;
+fn copy(mut binary: File, mut file: File) -> io::Result<()> {
     let mut piece = [0; 4096];
     loop {
         match binary.read(&mut piece)? {
@@ -77,6 +72,7 @@ fn copy(mut binary: File, mut file: File, temporary: &str) -> io::Result<()> {
             count => file.write_all(&piece[..count])?,
         }
     }
+    file.set_permissions(Permissions::from_mode(0o755))?;
     // So that no failure of power, or of a server of files, comes after the rename.
     file.sync_all()
 }

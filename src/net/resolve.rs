@@ -116,7 +116,7 @@ struct LookUp {
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
-    let mut look_up = LookUp::new(name, conf, deadline);
+    let mut look_up = LookUp::new(name, conf);
     let all = (1 << look_up.servers.len()) - 1;
     let first_half = Deadline::after(deadline.left().unwrap_or_default() / 2);
     let mut next_round = Deadline::after(Duration::ZERO);
@@ -145,7 +145,7 @@ fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>,
 
 impl LookUp {
     /// Opens the sockets and writes the questions.
-    fn new(name: &[u8], conf: &Conf, deadline: &Deadline) -> LookUp {
+    fn new(name: &[u8], conf: &Conf) -> LookUp {
         let mut look_up =
             LookUp { servers: Vec::new(), questions: Vec::new(), failure: Unhealthy::HostNotFound };
         for server in conf.servers() {
@@ -155,10 +155,8 @@ impl LookUp {
                 Err(error) => look_up.failure = Unhealthy::os(Phase::Resolve, &error),
             }
         }
-        // The kernel chooses a random port, and only name servers are heard, so the
-        // identifier need not be a secret (RFC 5452, 9).
-        let id = deadline.left().unwrap_or_default().subsec_nanos() as u16;
-        conf.questions(name, id, &mut |message| {
+        // Random, as the port is that the kernel chooses (RFC 5452, 9.2).
+        conf.questions(name, sys::random() as u16, &mut |message| {
             look_up.questions.push(Question { message, addresses: None, done: 0 });
         });
         look_up
@@ -352,6 +350,22 @@ mod tests {
         }
         let conf = servers(&[(99, in_domain_a), (99, elsewhere)]);
         assert_eq!(asked(&conf, LONG).expect("found"), FOUND);
+    }
+
+    #[test]
+    fn the_identifiers_of_questions_are_hard_to_guess() {
+        use std::sync::Mutex;
+        static ASKED: Mutex<Vec<u16>> = Mutex::new(Vec::new());
+        fn remembers(question: &[u8]) -> Option<Vec<u8>> {
+            ASKED.lock().expect("a list").push(u16::from_be_bytes([question[0], question[1]]));
+            answers(question)
+        }
+        let conf = servers(&[(999, remembers)]);
+        (0..20).for_each(|_| assert_eq!(asked(&conf, LONG).expect("found"), FOUND));
+        let mut ids = ASKED.lock().expect("a list");
+        ids.sort();
+        // Twenty random ones lie within a quarter of all once in 10 million million times.
+        assert!(ids[ids.len() - 1] - ids[0] > u16::MAX / 4, "{ids:?}");
     }
 
     #[test]
