@@ -24,25 +24,21 @@ const PORT: u16 = 53;
 /// The longest label (RFC 1035, 2.3.4).
 const LABEL_MAX: usize = 63;
 
-/// A name in wire format (RFC 1035, 3.1); `None` for one that has no wire format, and so cannot exist.
-fn labels(name: &[u8]) -> Option<Vec<u8>> {
+/// A whole message: recursion desired, one question of class IN, nothing else. `None` for a name that
+/// has no wire format (RFC 1035, 3.1), and so cannot exist.
+fn question(name: &[u8], id: u16, kind: u8) -> Option<Vec<u8>> {
     let name = name.strip_suffix(b".").unwrap_or(name);
-    let mut labels = Vec::new();
+    let [high, low] = id.to_be_bytes();
+    let mut message = vec![high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.split(|&byte| byte == b'.') {
         if label.is_empty() || label.len() > LABEL_MAX || name.len() > NAME_MAX {
             return None;
         }
-        labels.push(label.len() as u8);
-        labels.extend_from_slice(label);
+        message.push(label.len() as u8);
+        message.extend_from_slice(label);
     }
-    labels.push(0);
-    Some(labels)
-}
-
-/// A whole message: recursion desired, one question of class IN, nothing else.
-fn question(labels: &[u8], id: u16, kind: u8) -> Vec<u8> {
-    let [high, low] = id.to_be_bytes();
-    [&[high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], labels, &[0, kind, 0, 1]].concat()
+    message.extend_from_slice(&[0, 0, kind, 0, 1]);
+    Some(message)
 }
 
 /// What a name server answered.
@@ -114,10 +110,12 @@ fn record(records: &[u8]) -> Option<(Option<IpAddr>, &[u8])> {
 pub struct Conf {
     /// Where to ask.
     pub name_servers: Vec<SocketAddr>,
-    /// Domains that are appended to a name.
-    pub search: Vec<Vec<u8>>,
+    /// The line that names the domains to append to a name: its words but the first.
+    pub search: Vec<u8>,
     /// A name with fewer dots tries the search domains first. 1 if not set.
     pub ndots: Option<u64>,
+    /// Whether to ask over TCP from the start, as behind something that lets no UDP through.
+    pub use_vc: bool,
 }
 
 /// As many as resolv.conf(5) allows (`MAXNS`).
@@ -126,7 +124,8 @@ const NAME_SERVERS_MAX: usize = 3;
 impl Conf {
     /// Reads a line of the file.
     pub fn line(&mut self, line: &[u8]) {
-        let mut words = words(before(before(line, b'#'), b';'));
+        let line = before(before(line, b'#'), b';');
+        let mut words = words(line);
         let keyword = words.next().unwrap_or_default();
         if keyword == b"nameserver" && self.name_servers.len() < NAME_SERVERS_MAX {
             // An invalid address is skipped, as in the C library.
@@ -135,11 +134,11 @@ impl Conf {
             }
         } else if keyword == b"search" || keyword == b"domain" {
             // The last one counts.
-            self.search.clear();
-            words.for_each(|domain| self.search.push(domain.to_vec()));
+            self.search = line.to_vec();
         } else if keyword == b"options" {
             for word in words {
                 self.ndots = word.strip_prefix(b"ndots:").and_then(digits).or(self.ndots);
+                self.use_vc |= word == b"use-vc";
             }
         }
     }
@@ -157,23 +156,30 @@ impl Conf {
     // A stack frame of its own, see `probe::attempt`.
     #[inline(never)]
     pub fn questions(&self, name: &[u8], id: u16, ask: &mut dyn FnMut(Vec<u8>)) {
-        let mut candidates = Vec::new();
-        for domain in &self.search {
-            if !name.ends_with(b".") {
-                candidates.push([name, b".", domain].concat());
-            }
-        }
-        let dots = name.iter().filter(|&&byte| byte == b'.').count() as u64;
-        let place = if dots < self.ndots.unwrap_or(1) { candidates.len() } else { 0 };
-        candidates.insert(place, name.to_vec());
         let mut id = id;
-        for candidate in &candidates {
-            if let Some(labels) = labels(candidate) {
-                for kind in [A, AAAA] {
-                    ask(question(&labels, id, kind));
+        let (relative, is_absolute) = match name.strip_suffix(b".") {
+            Some(relative) => (relative, true),
+            None => (name, false),
+        };
+        let mut ask_in = |domain: &[u8]| {
+            let candidate = [relative, b".", domain].concat();
+            for kind in [A, AAAA] {
+                if let Some(question) = question(&candidate, id, kind) {
+                    ask(question);
                     id = id.wrapping_add(1);
                 }
             }
+        };
+        let dots = name.iter().filter(|&&byte| byte == b'.').count() as u64;
+        let is_first = dots >= self.ndots.unwrap_or(1);
+        if is_first {
+            ask_in(b"");
+        }
+        if !is_absolute {
+            words(&self.search).skip(1).for_each(&mut ask_in);
+        }
+        if !is_first {
+            ask_in(b"");
         }
     }
 }
@@ -218,7 +224,7 @@ mod tests {
     }
 
     fn question(id: u16, name: &[u8], kind: u8) -> Vec<u8> {
-        super::question(&labels(name).expect("a name"), id, kind)
+        super::question(name, id, kind).expect("a name")
     }
 
     const POINTER: &[u8] = &[0xc0, 12];
@@ -233,9 +239,9 @@ mod tests {
     #[test]
     fn no_question_for_a_name_that_dns_cannot_hold() {
         for name in [&b"a..b"[..], b".a", b"", b".", &[b'x'; 64]] {
-            assert_eq!(labels(name), None, "{name:?}");
+            assert_eq!(super::question(name, 7, A), None, "{name:?}");
         }
-        assert!(labels(&[b'x'; 63]).is_some());
+        assert!(super::question(&[b'x'; 63], 7, A).is_some());
     }
 
     #[test]
@@ -306,6 +312,10 @@ mod tests {
         conf
     }
 
+    fn domains(conf: &Conf) -> Vec<&[u8]> {
+        words(&conf.search).skip(1).collect()
+    }
+
     #[test]
     fn resolv_conf_as_containers_have_it() {
         let docker = conf(
@@ -313,7 +323,7 @@ mod tests {
         );
         let at = |text: &str| SocketAddr::new(ip(text), 53);
         assert_eq!(docker.name_servers, [at("127.0.0.11")]);
-        assert_eq!(docker.search, [&b"lan"[..], b"corp.example"]);
+        assert_eq!(domains(&docker), [&b"lan"[..], b"corp.example"]);
         assert_eq!(docker.ndots, Some(0));
 
         let four = conf(
@@ -324,7 +334,9 @@ mod tests {
         assert_eq!(conf("").servers(), [SocketAddr::new(ip("127.0.0.1"), 53)]);
         assert_eq!(conf("options ndots:99999999999").ndots, Some(99_999_999_999));
         assert_eq!(conf("options ndots:2 x\noptions ndots:x ndots").ndots, Some(2));
-        assert_eq!(conf("domain a\nsearch b c").search, [b"b", b"c"]);
+        assert_eq!(domains(&conf("domain a\nsearch b c # d")), [b"b", b"c"]);
+        assert_eq!(domains(&conf("search a\nsearch")), [b""; 0]);
+        assert!(conf("options edns0 use-vc").use_vc && !docker.use_vc);
     }
 
     #[test]
@@ -363,8 +375,7 @@ mod tests {
             (&overlong[..250], 1, &[&overlong[..250], &format!("{}.a", &overlong[..250])]),
             (&overlong[..253], 1, &[&overlong[..253]]),
         ] {
-            let conf =
-                Conf { search: vec![b"a".to_vec(), b"b.c".to_vec()], ndots: Some(ndots), ..Conf::default() };
+            let conf = Conf { search: b"search a b.c".to_vec(), ndots: Some(ndots), ..Conf::default() };
             let mut id = 7;
             let mut asked = Vec::new();
             for name in want {

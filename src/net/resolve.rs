@@ -76,27 +76,30 @@ impl Question {
         self.addresses.is_none() && self.done & servers != servers
     }
 
-    /// Takes a message from the name server `bit`, if it answers this question. A truncated answer is
-    /// asked for again over TCP (RFC 7766). Fails if the name server failed or refused.
+    /// Takes the answer of the name server `bit`, if it is one to this question and the first. A truncated
+    /// one is asked for again over TCP (RFC 7766). Fails if the name server failed or refused.
     fn accept(
         &mut self,
-        message: &[u8],
+        answer: Option<Answer>,
         server: &Address,
         bit: u32,
         until: &Deadline,
     ) -> Result<(), Unhealthy> {
-        let answer = match dns::answer(message, &self.message) {
-            Some(Answer::Truncated) if self.is_open(bit) => ask_over_tcp(server, &self.message, until),
-            Some(answer) if self.is_open(bit) => Some(answer),
-            _ => return Ok(()),
+        let answer = match answer {
+            Some(_) if !self.is_open(bit) => None,
+            Some(Answer::Truncated) => ask_over_tcp(server, &self.message, until),
+            answer => answer,
         };
-        self.done |= bit;
         match answer {
+            None => Ok(()),
             Some(Answer::Addresses(addresses)) => {
                 self.addresses = Some(addresses);
                 Ok(())
             }
-            _ => Err(Unhealthy::NameServerFailed),
+            Some(_) => {
+                self.done |= bit;
+                Err(Unhealthy::NameServerFailed)
+            }
         }
     }
 }
@@ -135,7 +138,13 @@ fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>,
         if asks {
             next_round = Deadline::after(PAUSE);
         }
-        for index in 0..look_up.servers.len() {
+        let servers = look_up.servers.len();
+        for index in 0..servers {
+            if conf.use_vc {
+                // As if it had answered that the answer is too long for UDP.
+                look_up.accept(index, &|_| Some(Answer::Truncated), &until.share(servers - index));
+                continue;
+            }
             let asked = if asks { look_up.ask(index, deadline) } else { Ok(()) };
             let turn = if all > 1 { Deadline::after(TURN) } else { next_round.min(until) };
             look_up.listen(index, asked, &turn, &until);
@@ -171,23 +180,25 @@ impl LookUp {
 
     /// Listens to a name server for its `turn`, if it could be asked.
     fn listen(&mut self, index: usize, asked: Result<(), Unhealthy>, turn: &Deadline, until: &Deadline) {
-        let bit = 1 << index;
-        let server = &mut self.servers[index];
         let mut message = Vec::new();
-        match asked.and_then(|()| server.connection.receive(&mut message, turn)) {
-            Ok(_) => {
-                for question in &mut self.questions {
-                    if let Err(failure) = question.accept(&message, &server.address, bit, until) {
-                        self.failure = failure;
-                    }
-                }
-            }
+        match asked.and_then(|()| self.servers[index].connection.receive(&mut message, turn)) {
+            Ok(_) => self.accept(index, &|question| dns::answer(&message, question), until),
             // Nobody listens there, or no route leads there.
             Err(Unhealthy::Os(_, number)) => {
                 self.failure = Unhealthy::Os(Phase::Resolve, number);
-                self.questions.iter_mut().for_each(|question| question.done |= bit);
+                self.questions.iter_mut().for_each(|question| question.done |= 1 << index);
             }
             Err(_) => {}
+        }
+    }
+
+    /// Has every question take a name server's answer to it.
+    fn accept(&mut self, index: usize, answer: &dyn Fn(&[u8]) -> Option<Answer>, until: &Deadline) {
+        for question in &mut self.questions {
+            let answer = answer(&question.message);
+            if let Err(failure) = question.accept(answer, &self.servers[index].address, 1 << index, until) {
+                self.failure = failure;
+            }
         }
     }
 }
@@ -210,9 +221,14 @@ fn first_answered(questions: &[Question], servers: u32) -> Option<Vec<IpAddr>> {
     None
 }
 
-/// Asks over TCP: each way, a message follows its length (RFC 1035, 4.2.2).
-/// `None` where that fails.
+/// Asks over TCP. `None` if there is no answer in time; all else that goes wrong is the name server's failure.
 fn ask_over_tcp(server: &Address, question: &[u8], until: &Deadline) -> Option<Answer> {
+    let answer = exchange_over_tcp(server, question, until);
+    if answer.is_none() && until.left().is_some() { Some(Answer::Failure) } else { answer }
+}
+
+/// Each way, a message follows its length (RFC 1035, 4.2.2).
+fn exchange_over_tcp(server: &Address, question: &[u8], until: &Deadline) -> Option<Answer> {
     let mut connection = Connection::open(STREAM, server, until.socket_timeout(1)?).ok()?;
     connection.send(&[&(question.len() as u16).to_be_bytes(), question].concat(), until).ok()?;
     let mut received = Vec::new();
@@ -254,7 +270,7 @@ mod tests {
 
     /// Name servers on loopback, one for each of `replies`.
     fn servers(replies: &[(usize, Reply)]) -> Conf {
-        let mut conf = Conf { search: vec![b"a".to_vec(), b"b".to_vec()], ..Conf::default() };
+        let mut conf = Conf { search: b"search a b".to_vec(), ..Conf::default() };
         for (count, reply) in replies {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
             conf.name_servers.push(socket.local_addr().expect("an address"));
@@ -423,13 +439,8 @@ mod tests {
         assert_eq!(failure(&servers(&[(9, fails_in_a)]), LONG), Unhealthy::NameServerFailed);
     }
 
-    #[test]
-    fn a_truncated_answer_is_asked_for_again_over_tcp() {
-        fn truncated(question: &[u8]) -> Option<Vec<u8>> {
-            let mut message = question.to_vec();
-            message[2..4].copy_from_slice(&[0x83, 0x80]);
-            Some(message)
-        }
+    /// A name server whose UDP answers are what `reply` makes of questions, and which knows everything over TCP.
+    fn server_with_tcp(reply: Reply) -> Conf {
         // The same port for both: chosen by one, and free for the other but for bad luck.
         let (listener, socket) = (0..100)
             .find_map(|_| {
@@ -439,7 +450,7 @@ mod tests {
             })
             .expect("a port");
         let conf = Conf { name_servers: vec![socket.local_addr().expect("an address")], ..Conf::default() };
-        serve(socket, 9, truncated);
+        serve(socket, 9, reply);
         thread::spawn(move || {
             for mut stream in listener.incoming().flatten() {
                 let mut length = [0; 2];
@@ -454,7 +465,34 @@ mod tests {
                 stream.write_all(&[&length[1..], &answer].concat()).expect("sent");
             }
         });
+        conf
+    }
+
+    #[test]
+    fn a_truncated_answer_is_asked_for_again_over_tcp() {
+        fn truncated(question: &[u8]) -> Option<Vec<u8>> {
+            let mut message = question.to_vec();
+            message[2..4].copy_from_slice(&[0x83, 0x80]);
+            Some(message)
+        }
+        assert_eq!(asked(&server_with_tcp(truncated), LONG).expect("found"), FOUND);
+    }
+
+    #[test]
+    fn use_vc_asks_over_tcp_from_the_start() {
+        // Over UDP the name would not exist.
+        let mut conf = Conf { use_vc: true, ..server_with_tcp(nothing) };
         assert_eq!(asked(&conf, LONG).expect("found"), FOUND);
+        // One whose backlog takes the connection, and nobody, are before it.
+        let silent = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        conf.name_servers.insert(0, silent.local_addr().expect("an address"));
+        conf.name_servers.insert(0, "127.0.0.99:53".parse().expect("an address"));
+        assert_eq!(asked(&conf, Duration::from_secs(4)).expect("found"), FOUND);
+        conf.name_servers.truncate(2);
+        let timed_out = Unhealthy::TimedOut(Phase::Resolve);
+        assert_eq!(failure(&conf, Duration::from_millis(400)), timed_out);
+        conf.name_servers.truncate(1);
+        assert_eq!(failure(&conf, LONG), Unhealthy::NameServerFailed);
     }
 
     #[test]

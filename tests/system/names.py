@@ -156,15 +156,17 @@ NAME_SERVERS = {
     "127.0.0.69": (bare(2), 0),
     "127.0.0.70": (once(code(2), 2), 0),
     "127.0.0.71": (knows, 0.2),
+    # Nothing over UDP; see serve_tcp.
+    "127.0.0.72": (lambda question: [], 0),
     "::1": (knows, 0),
 }
 DNSMASQ, UNBOUND, REFUSES, BIND = "127.0.1.1", "127.0.1.2", "127.0.1.3", "127.0.1.4"
 KNOWS, SILENT, SERVFAIL, NXDOMAIN, LIES, ONLY_A, TRUNCATED, LATER, NO_SIX, REFUSED = list(NAME_SERVERS)[:10]
 SLOW, SLOWER, DOMAINS, BARE_REFUSED, BARE_SERVFAIL, ONCE_SERVFAIL = [f"127.0.0.{last}" for last in (63, 66, 67, 68, 69, 70)]
-NOBODY = "127.0.0.99"
+ONLY_TCP, NOBODY = "127.0.0.72", "127.0.0.99"
 
-NONE = "resolve: no such name"
-CANNOT_TELL_SAID = "resolve: the name server cannot tell"
+NONE = "resolve: host not found"
+FAILED_SAID = "resolve: the name server failed or refused"
 UNREACHABLE = "resolve: connection refused"
 
 # Where the probe differs from a C library, and why that is right.
@@ -218,10 +220,10 @@ def of_real_servers():
 # seconds at most on a machine that does nothing else, why others differ.
 CASES = [
     *of_real_servers(),
-    ("unbound: access refused, no question in it", conf(REFUSES), "live.test", CANNOT_TELL_SAID, 0.3, {}),
+    ("unbound: access refused, no question in it", conf(REFUSES), "live.test", FAILED_SAID, 0.3, {}),
     ("unbound: access refused, then bind", conf(REFUSES, BIND), "live.test", "127.0.0.2", 0.3, {}),
-    ("bind: REFUSED", conf(BIND), "x.refused.test", CANNOT_TELL_SAID, 0.3, {}),
-    ("bind: SERVFAIL", conf(BIND), "x.broken.test", CANNOT_TELL_SAID, 0.3, {}),
+    ("bind: REFUSED", conf(BIND), "x.refused.test", FAILED_SAID, 0.3, {}),
+    ("bind: SERVFAIL", conf(BIND), "x.broken.test", FAILED_SAID, 0.3, {}),
     ("bind: SERVFAIL in a search domain", conf(BIND, rest="search broken.test corp.test\n"), "app", "127.0.0.4", 0.3, {"musl": MUSL_FAIL}),
     ("bind: REFUSED in a search domain", conf(BIND, rest="search refused.test corp.test\n"), "app", "127.0.0.4", 0.3, {"glibc": REST, "musl": MUSL_FAIL}),
     ("a dead first server, then bind", conf(SILENT, BIND), "live.test", "127.0.0.2", 0.5, {}),
@@ -237,10 +239,10 @@ CASES = [
     ("silence", conf(SILENT), "live.test", "resolve: timed out after 5s", 5.2, {}),
     ("silence of three", conf(SILENT, SILENT, SILENT), "live.test", "resolve: timed out after 5s", 5.2, {}),
     ("silence and search", conf(SILENT, rest="search a b c d e f\n"), "y", "resolve: timed out after 5s", 5.2, {}),
-    ("SERVFAIL", conf(SERVFAIL), "live.test", CANNOT_TELL_SAID, 0.3, {}),
-    ("SERVFAIL, no question in it", conf(BARE_SERVFAIL), "live.test", CANNOT_TELL_SAID, 0.3, {}),
-    ("REFUSED", conf(REFUSED), "live.test", CANNOT_TELL_SAID, 0.3, {}),
-    ("REFUSED, no question in it", conf(BARE_REFUSED), "live.test", CANNOT_TELL_SAID, 0.3, {}),
+    ("SERVFAIL", conf(SERVFAIL), "live.test", FAILED_SAID, 0.3, {}),
+    ("SERVFAIL, no question in it", conf(BARE_SERVFAIL), "live.test", FAILED_SAID, 0.3, {}),
+    ("REFUSED", conf(REFUSED), "live.test", FAILED_SAID, 0.3, {}),
+    ("REFUSED, no question in it", conf(BARE_REFUSED), "live.test", FAILED_SAID, 0.3, {}),
     ("REFUSED, no question in it, then another", conf(BARE_REFUSED, KNOWS), "live.test", "127.0.0.2", 0.3, {}),
     ("SERVFAIL in one domain", conf(DOMAINS, rest="search servfail.test corp.test\n"), "app", "127.0.0.4", 0.3, {"musl": MUSL_FAIL}),
     ("REFUSED in one domain", conf(DOMAINS, rest="search refused.test corp.test\n"), "app", "127.0.0.4", 0.3, {"glibc": REST, "musl": MUSL_FAIL}),
@@ -260,7 +262,12 @@ CASES = [
     ("answers of other exchanges", conf(LIES), "live.test", "127.0.0.2", 0.3, LAME),
     ("no answer for IPv6", conf(ONLY_A), "live.test", "127.0.0.2", 3.0, {"musl": ONE_KIND}),
     ("SERVFAIL for IPv6", conf(NO_SIX), "live.test", "127.0.0.2", 0.5, {"musl": ONE_KIND}),
-    ("truncated, and no TCP", conf(TRUNCATED), "live.test", CANNOT_TELL_SAID, 0.3, {"musl": WHOLE}),
+    ("truncated, and no TCP", conf(TRUNCATED), "live.test", FAILED_SAID, 0.3, {"musl": WHOLE}),
+    ("use-vc", conf(ONLY_TCP, rest="options use-vc\n"), "live.test", "127.0.0.2", 0.3, {"musl": TCP}),
+    ("use-vc and search", conf(ONLY_TCP, rest="search none.test corp.test\noptions use-vc\n"), "app", "127.0.0.4", 0.3, {"musl": TCP}),
+    ("use-vc, missing", conf(ONLY_TCP, rest="options use-vc\n"), "nobody.test", NONE, 0.3, {"musl": TCP}),
+    ("use-vc, nobody there, then a live one", conf(NOBODY, ONLY_TCP, rest="options use-vc\n"), "live.test", "127.0.0.2", 0.3, {"musl": TCP}),
+    ("use-vc, nobody there", conf(NOBODY, rest="options use-vc\n"), "live.test", FAILED_SAID, 0.3, {}),
     ("a dead and a live address", conf(KNOWS), "second.test", "127.0.0.2", 3.0, {}),
     ("three dead and a live address", conf(KNOWS), "fourth.test", "127.0.0.2", 4.5, {}),
     ("no route, refused, live", conf(KNOWS), "mixed.test", "127.0.0.4", 0.3, {}),
@@ -293,6 +300,28 @@ def serve_names(address, answers, delay):
                 threading.Timer(delay, send, (question, peer)).start()
             else:
                 send(question, peer)
+
+    background(work)
+
+
+def serve_tcp(address):
+    """The name server's other half: a message follows its length."""
+    listener = socket.socket()
+    listener.bind((address, 53))
+    listener.listen(64)
+
+    def talk(stream):
+        # glibc sends both questions over one connection.
+        with stream.makefile("rb") as file:
+            while length := file.read(2):
+                for answer in knows(file.read(*struct.unpack(">H", length))):
+                    stream.sendall(struct.pack(">H", len(answer)) + answer)
+        stream.close()
+
+    def work():
+        while True:
+            stream, _ = listener.accept()
+            background(lambda stream=stream: talk(stream))
 
     background(work)
 
@@ -496,6 +525,16 @@ def says(args, want, resolv=conf(KNOWS), limit=0.6):
     return want in line and exit_code == (0 if " 200 " in want or "connected" in want else 1) and took <= limit, f"exit {exit_code} {line!r} {took:.2f} s"
 
 
+def fifo(file, want):
+    """A FIFO that nobody writes to, where a file is to be read (a C library waits for ever)."""
+    path = root("fifo", conf(KNOWS))
+    os.remove(f"{path}/etc/{file}")
+    os.mkfifo(f"{path}/etc/{file}")
+    line, _, took = run(path, "/probe", "-t60s", "http://live.test:8080/")
+    os.remove(f"{path}/etc/{file}")
+    return want in line and took < 30, f"{line!r} {took:.2f} s"
+
+
 def to_itself(port, *options):
     """A closed port that is the only one of the ephemeral range: the kernel connects the probe to itself."""
     with open("/proc/sys/net/ipv4/ip_local_port_range", "w") as file:
@@ -510,8 +549,10 @@ CHECKS = [
     ("a deadline of 1 s, no answer for IPv6", says, ["-t1s", "http://live.test:8080/"], " 200 ", conf(ONLY_A), 0.8),
     ("a dead address, tcp", says, ["-t400ms", "tcp://hangs.test:8080"], "connect: timed out after 400ms"),
     ("a name that comes later", says, ["-w5s", "http://live.test:8080/"], " 200 ", conf(LATER), 4.0),
-    ("SERVFAIL at first (glibc asks twice at once, the probe leaves that to --wait)", says, ["http://live.test:8080/"], CANNOT_TELL_SAID, conf(ONCE_SERVFAIL)),
+    ("SERVFAIL at first (glibc asks twice at once, the probe leaves that to --wait)", says, ["http://live.test:8080/"], FAILED_SAID, conf(ONCE_SERVFAIL)),
     ("localhost needs no name server", says, ["http://localhost:8080/"], " 200 ", conf(SILENT)),
+    ("a FIFO as hosts", fifo, "hosts", " 200 "),
+    ("a FIFO as resolv.conf", fifo, "resolv.conf", UNREACHABLE),
     ("SIGTERM while it resolves", ended_by, signal.SIGTERM),
     ("SIGINT while it resolves", ended_by, signal.SIGINT),
     ("a closed port that answers itself, tcp", to_itself, 40001, "tcp://"),
@@ -527,6 +568,7 @@ def main():
     for address, (answers, delay) in NAME_SERVERS.items():
         serve_names(address, answers, delay)
     serve_names("fe80::53", knows, 0)
+    serve_tcp(ONLY_TCP)
     serve_http(socket.AF_INET, "0.0.0.0")
     serve_http(socket.AF_INET6, "::")
     streams = hang("127.0.0.3")
