@@ -17,7 +17,7 @@ use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use crate::errno::EINVAL;
@@ -42,6 +42,9 @@ pub struct Address {
     bytes: [u8; ADDRESS_MAX],
     length: usize,
 }
+
+/// The length of a `sockaddr_in6`.
+const INET6_LENGTH: usize = 28;
 
 /// Family, path and NUL of a Unix socket: the longest address.
 const ADDRESS_MAX: usize = 2 + UNIX_PATH_MAX + 1;
@@ -68,7 +71,7 @@ pub fn inet(address: SocketAddr) -> Address {
             bytes[..2].copy_from_slice(&AF_INET6.to_ne_bytes());
             bytes[8..24].copy_from_slice(&address.ip().octets());
             bytes[24..28].copy_from_slice(&address.scope_id().to_ne_bytes());
-            Address { bytes, length: 28 }
+            Address { bytes, length: INET6_LENGTH }
         }
     }
 }
@@ -81,6 +84,8 @@ unsafe extern "C" {
     safe fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn open(path: *const c_char, flags: c_int, ...) -> c_int;
     fn getrandom(buffer: *mut u64, length: usize, flags: c_uint) -> isize;
+    fn getsockname(socket: c_int, address: *mut u8, length: *mut u32) -> c_int;
+    fn getpeername(socket: c_int, address: *mut u8, length: *mut u32) -> c_int;
     fn connect(socket: c_int, address: *const u8, length: u32) -> c_int;
 }
 
@@ -132,6 +137,17 @@ pub fn connect_timeout(kind: c_int, address: &Address, timeout: Duration) -> io:
 pub fn read_link(path: &CStr, out: &mut [u8]) -> usize {
     // SAFETY: `path` ends in NUL, and readlink(2) writes no more than the length of `out`.
     unsafe { readlink(path.as_ptr(), out.as_mut_ptr(), out.len()) as usize }
+/// Whether a connected socket has the same address at both its ends.
+pub fn has_one_end(socket: &TcpStream) -> bool {
+    let number = socket.as_raw_fd();
+    let [mut here, mut there] = [[0; INET6_LENGTH]; 2];
+    let [mut length, mut other_length] = [INET6_LENGTH as u32; 2];
+    // SAFETY: both write an address of at most that length, and its whole length.
+    unsafe {
+        getsockname(number, here.as_mut_ptr(), &mut length) == 0
+            && getpeername(number, there.as_mut_ptr(), &mut other_length) == 0
+            && here == there
+    }
 }
 
 /// Standard output and standard error, as file descriptors.

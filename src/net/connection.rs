@@ -30,8 +30,7 @@ impl Connection {
     /// of the ephemeral range, the kernel may choose that very port for the
     /// connecting side, and TCP lets the two meet (RFC 9293, 3.5, figure 7).
     pub fn is_to_itself(&self) -> bool {
-        let local = self.0.local_addr().ok();
-        local.is_some() && local == self.0.peer_addr().ok()
+        sys::has_one_end(&self.0)
     }
 
     /// Sends all of `bytes`. The deadline is re-armed before every write.
@@ -81,4 +80,36 @@ fn retry(
         }
     }
     Err(Unhealthy::TimedOut(phase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, UdpSocket};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    fn is_to_itself(socket: impl Into<OwnedFd>) -> bool {
+        Connection(TcpStream::from(socket.into())).is_to_itself()
+    }
+
+    #[test]
+    fn a_connection_to_itself_is_known_in_every_family() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            // What the kernel's choice of a port does by chance, a datagram socket does at will.
+            // A container may lack IPv6.
+            let Ok(socket) = UdpSocket::bind(address) else { continue };
+            socket.connect(socket.local_addr().expect("an address")).expect("connected");
+            assert!(is_to_itself(socket), "{address}");
+            let listener = TcpListener::bind(address).expect("a port");
+            let stream = TcpStream::connect(listener.local_addr().expect("an address"));
+            assert!(!is_to_itself(stream.expect("connected")), "{address}");
+            assert!(!is_to_itself(UdpSocket::bind(address).expect("a port")), "not connected");
+        }
+        let path = std::env::temp_dir().join(format!("probe-ends-{}", std::process::id()));
+        let _listener = UnixListener::bind(&path).expect("a socket");
+        let stream = UnixStream::connect(&path);
+        std::fs::remove_file(&path).expect("removed");
+        assert!(!is_to_itself(stream.expect("connected")), "unix");
+    }
 }
