@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use crate::errno::{self, EADDRNOTAVAIL, EAFNOSUPPORT, ENETUNREACH};
+use crate::errno;
 use crate::print::{push, push_duration};
 
 /// The phase of a check in which it failed.
@@ -44,12 +44,6 @@ impl Unhealthy {
     /// The failure of an operation in `phase`.
     pub fn os(phase: Phase, error: &io::Error) -> Unhealthy {
         Unhealthy::Os(phase, error.raw_os_error().unwrap_or_default())
-    }
-
-    /// Whether this host has no route to that family of addresses at all, whoever listens: as
-    /// for ::1 in a container without IPv6.
-    pub fn has_no_route(self) -> bool {
-        matches!(self, Unhealthy::Os(_, EADDRNOTAVAIL | ENETUNREACH | EAFNOSUPPORT))
     }
 
     /// Appends phase and cause: `connect: connection refused`. `timeout` is that of the attempt.
