@@ -34,7 +34,7 @@ pub fn push_message(out: &mut Vec<u8>, number: i32) {
     let words = match number {
         ENOENT => "no such file",
         ENOMEM => "out of memory",
-        13 => "permission denied",
+        1 | 13 => "permission denied",
         17 => "file exists",
         20 => "not a directory",
         21 => "is a directory",
