@@ -39,6 +39,7 @@ pub mod net {
 
 /// The bytes of protocols, without I/O.
 pub mod wire {
+    pub mod grpc;
     pub mod request;
     pub mod response;
     pub mod tls;

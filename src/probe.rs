@@ -10,6 +10,7 @@ use crate::net::deadline::Deadline;
 use crate::net::dial;
 use crate::print::{SHOWN, push, push_answer, push_escaped, push_number, push_quoted};
 use crate::text::{Search, contains};
+use crate::wire::grpc::Answer;
 use crate::wire::request::{method, request};
 use crate::wire::response::{BODY_MAX, Response};
 use crate::wire::tls::{ServerHello, client_hello};
@@ -36,6 +37,7 @@ pub fn attempt(
         // Any connection may do here, so this is asked first.
         Check::Stream if attempt.connection.is_to_itself() => Err(REFUSED),
         Check::Stream => attempt.stream(detail),
+        Check::Grpc(call) => attempt.grpc(call, detail),
         Check::Tls(server_name) => attempt.tls(server_name.as_deref(), detail),
     };
     if outcome.is_err() && attempt.connection.is_to_itself() {
@@ -177,6 +179,12 @@ impl Attempt<'_> {
             push_quoted(detail, &missing.raw);
         }
         Err(Unhealthy::WrongAnswer)
+    }
+
+    /// Asks for the health of a service.
+    fn grpc(&mut self, call: &[u8], detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
+        let mut answer = Answer::default();
+        self.exchange(call, &mut Vec::new(), &mut |received| answer.read(received, call, detail))
     }
 
     /// Sends a ClientHello and reads the ServerHello, and no more: the rest is encrypted.

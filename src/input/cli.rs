@@ -233,7 +233,7 @@ impl Reader<'_> {
         let has_no_body = |target: &Target| match target.check {
             Check::Http(_) => options.method.as_deref() == Some(b"HEAD"),
             Check::Stream => false,
-            Check::Tls(_) => true,
+            Check::Grpc(..) | Check::Tls(_) => true,
         };
         // To ignore --expect would be to call a target healthy unchecked.
         if !options.expect.is_empty() && targets.iter().any(has_no_body) {
@@ -243,7 +243,13 @@ impl Reader<'_> {
         if kill.is_some() && wait.is_none() {
             return Err(error(b"--kill", None, "needs --wait DURATION, the time to be unhealthy before"));
         }
-        Ok(())
+        let has_no_port = |target: &&Target| matches!(target.endpoint, Endpoint::Tcp(_, 0));
+        match targets.iter().find(has_no_port) {
+            Some(target) if options.unix_socket.is_none() => {
+                Err(error(b"target", Some(&target.shown), target::NO_PORT))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A variable's value. Set to the empty text counts as not set.

@@ -42,7 +42,7 @@ pub struct Options {
     pub data: Option<Vec<u8>>,
     /// Send HTTP/1.1 instead of HTTP/1.0.
     pub http11: bool,
-    /// The Unix socket to send http targets over, in place of their addresses.
+    /// The Unix socket to send http and grpc targets over, in place of their addresses.
     pub unix_socket: Option<UnixSocket>,
 }
 
@@ -58,6 +58,6 @@ pub struct UnixSocket {
 impl Options {
     /// The Unix socket that stands in for the target's address, if one does.
     pub fn unix_socket_for(&self, target: &Target) -> Option<&UnixSocket> {
-        self.unix_socket.as_ref().filter(|_| matches!(target.check, Check::Http(_)))
+        self.unix_socket.as_ref().filter(|_| matches!(target.check, Check::Http(_) | Check::Grpc(..)))
     }
 }

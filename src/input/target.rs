@@ -1,4 +1,4 @@
-//! The target grammar: `http://…`, `host:port/path`, `tcp://…`, `tls://…`, `unix:…`.
+//! The target grammar: `http://…`, `host:port/path`, `tcp://…`, `tls://…`, `grpc://…`, `unix:…`.
 //!
 //! Terms are those of RFC 3986. Everything is refused here that would be
 //! harmful or ambiguous to send or to dial, so no later step checks again.
@@ -9,6 +9,7 @@ use crate::input::expand::Expanded;
 use crate::print::{push, push_number};
 use crate::sys::UNIX_PATH_MAX;
 use crate::text::{after, before, contains, digits, ip};
+use crate::wire::grpc;
 
 /// A target: the endpoint, and the check to make there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct Target {
 /// A place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// A TCP port of a host.
+    /// A TCP port of a host; 0 is none, and a Unix socket stands in for it.
     Tcp(Host, u16),
     /// A Unix stream socket's path.
     Unix(Vec<u8>),
@@ -51,6 +52,8 @@ pub enum Check {
     Http(Box<Http>),
     /// A connection, and perhaps a reply.
     Stream,
+    /// The health of a gRPC service, as the call that asks for it.
+    Grpc(Vec<u8>),
     /// A ClientHello, with the server's name if it has one.
     Tls(Option<Vec<u8>>),
 }
@@ -78,8 +81,10 @@ const NO_HOST: &str = "no host; a Unix socket is unix:/run/app.sock";
 const NUMBER: &str = "a number is no host; write localhost:8090, or four numbers as in 127.0.0.1";
 const IPV6: &str = "brackets must hold an IPv6 address, as in [::1]";
 const PORT: &str = "the port must be a number from 1 to 65535";
-const NO_PORT: &str = "needs a port, as in :443";
+/// The problem of a target without one.
+pub const NO_PORT: &str = "needs a port, as in :443";
 const NO_PATH: &str = "takes no path";
+const SERVICE: &str = "the service must have at most 16,000 bytes";
 const PASSWORD: &str = "in a user name or password write %2F for /, %3F for ?, %23 for #";
 const UNIX: &str = "must be an absolute path, as in unix:/run/app.sock";
 const UNIX_TOO_LONG: &str = "the path must have at most 107 bytes, the limit for Unix sockets";
@@ -123,14 +128,26 @@ pub fn parse(target: &Expanded) -> Result<Target, &'static str> {
     if scheme.is_empty() || is(b"http://") {
         return http(target, &parts);
     }
-    if is(b"tcp://") || is(b"tls://") {
-        if parts.path_at < text.len() {
-            return Err(NO_PATH);
+    let is_grpc = is(b"grpc://");
+    if is_grpc || is(b"tcp://") || is(b"tls://") {
+        let (start, path) = text.split_at(parts.path_at);
+        let service = match path {
+            [] => path,
+            [b'/', service @ ..] if is_grpc => service,
+            _ => return Err(NO_PATH),
+        };
+        if service.len() > grpc::SERVICE_MAX {
+            return Err(SERVICE);
         }
-        let authority = authority(&text[parts.start..])?;
-        let port = authority.port.ok_or(NO_PORT)?;
-        let check = if is(b"tcp://") { Check::Stream } else { Check::Tls(authority.server_name()) };
-        return Ok(Target { shown: text.to_vec(), endpoint: Endpoint::Tcp(authority.host, port), check });
+        let authority = authority(&start[parts.start..])?;
+        let port = authority.port.or(is_grpc.then_some(0)).ok_or(NO_PORT)?;
+        let check = match () {
+            _ if is_grpc => Check::Grpc(grpc::request(&authority.host_field(), service)),
+            _ if is(b"tcp://") => Check::Stream,
+            _ => Check::Tls(authority.server_name()),
+        };
+        let shown = [start, target.raw_from(parts.path_at)].concat();
+        return Ok(Target { shown, endpoint: Endpoint::Tcp(authority.host, port), check });
     }
     Err(if is(b"https://") { HTTPS } else { SCHEME })
 }
