@@ -95,6 +95,11 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
             &[],
             "--expect: tls://, grpc:// and HEAD have no body to search".into(),
         ),
+        (
+            &["--expect", "a", "grpc://x:1"],
+            &[],
+            "--expect: tls://, grpc:// and HEAD have no body to search".into(),
+        ),
         // The value was forgotten.
         (&["--timeout", "http://admin:S3cr3t@x/"], &[], format!("--timeout: {duration}")),
         (&["--status", "https://x/"], &[], format!("--status: {statuses}")),
@@ -122,6 +127,9 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["http://x:/"], &[], format!("target 1 \"http://x:\": {port}")),
         (&["tcp://x:1/path"], &[], "target 1 \"tcp://x:1\": takes no path".into()),
         (&["tls://localhost"], &[], "target 1 \"tls://localhost\": needs a port, as in :443".into()),
+        (&["x", "grpc://x/y"], &[], "target \"grpc://x/y\": needs a port, as in :443".into()),
+        (&["grpc://x/${V}"], &[("V", "S3cr3t")], "target \"grpc://x/${V}\": needs a port, as in :443".into()),
+        (&["grpc://x:1?y"], &[], "target 1 \"grpc://x:1\": takes no path".into()),
         (&["http:host"], &[], "target 1: write http://host:port".into()),
         (&["\"http://x/\""], &[], "target 1 '\"http:': remove the quotes".into()),
         (&["a,b"], &[], "target 1 \"a,b\": separate targets by spaces".into()),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use scratch_probe::failure::{Phase, Unhealthy};
 use scratch_probe::input::cli::parse;
 use scratch_probe::input::config::Config;
-use scratch_probe::input::target::{Check, Target};
+use scratch_probe::input::target::{Check, Endpoint, Target};
 use scratch_probe::print::push_quoted;
 use scratch_probe::verdict::Verdict;
 use scratch_probe::wire::request::{method, request};
@@ -116,7 +116,9 @@ fn accepted(config: &Config) {
         assert!((Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&duration));
     }
     for target in &config.targets {
-        target::endpoint(&target.endpoint);
+        target::endpoint(target);
+        let has_no_port = matches!(target.endpoint, Endpoint::Tcp(_, 0));
+        assert!(!has_no_port || config.options.unix_socket.is_some());
         if let Check::Http(http) = &target.check {
             one_request(&request(http, &config.options), config);
         }

@@ -22,7 +22,7 @@ fn plain(text: &[u8]) -> Option<Target> {
 pub fn check(data: &[u8]) {
     let Some(target) = plain(data) else { return };
     assert!(!data.iter().any(u8::is_ascii_control), "a control character was accepted");
-    endpoint(&target.endpoint);
+    endpoint(&target);
     prints_back(data, &target);
     user_info_is_no_matter(data, &target);
     if let Check::Http(http) = &target.check {
@@ -36,14 +36,15 @@ pub fn check(data: &[u8]) {
 }
 
 /// Nothing that a system call or a question could not hold.
-pub fn endpoint(endpoint: &Endpoint) {
-    match endpoint {
+pub fn endpoint(target: &Target) {
+    match &target.endpoint {
         Endpoint::Unix(path) => {
             assert!((1..=UNIX_PATH_MAX).contains(&path.len()));
             assert!(!path.contains(&0));
         }
         Endpoint::Tcp(host, port) => {
-            assert_ne!(*port, 0);
+            // Over a Unix socket gRPC needs no port.
+            assert!(*port != 0 || matches!(target.check, Check::Grpc(_)));
             if let Host::Name(name) = host {
                 assert!((1..=NAME_MAX).contains(&name.len()));
                 assert!(name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte)));
@@ -78,6 +79,7 @@ fn prints_back(data: &[u8], target: &Target) {
                 assert_eq!(target.shown, data);
             }
         }
+        (Check::Grpc(again), Check::Grpc(call)) => assert_eq!((again, &target.shown[..]), (call, data)),
         (Check::Stream, Check::Stream) => assert_eq!(target.shown, data),
         (Check::Tls(again), Check::Tls(server_name)) => {
             assert_eq!((again, &target.shown[..]), (server_name, data));

@@ -479,8 +479,28 @@ mod tests {
     }
 
     #[test]
+    fn grpc_targets_with_the_call_that_they_make() {
+        for (text, endpoint, authority, service) in [
+            ("grpc://localhost:50051", LOCAL(50051), "localhost:50051", ""),
+            ("GRPC://a.example.:80/", name("a.example.", 80), "a.example.", ""),
+            ("grpc://[::1]:9/pkg.v1.Service", ip("::1", 9), "[::1]:9", "pkg.v1.Service"),
+            ("grpc://:50051/x", LOCAL(50051), "localhost:50051", "x"),
+            ("grpc://x:1/a/b%20?c#d e@f:g", name("x", 1), "x:1", "a/b%20?c#d e@f:g"),
+            // Over a Unix socket.
+            ("grpc://localhost", LOCAL(0), "localhost", ""),
+            ("grpc://localhost/x", LOCAL(0), "localhost", "x"),
+        ] {
+            let target = plain(text).expect(text);
+            let call = grpc::request(authority.as_bytes(), service.as_bytes());
+            assert_eq!((target.endpoint, target.check), (endpoint, Check::Grpc(call)), "{text}");
+            assert_eq!(target.shown, text.as_bytes());
+        }
+    }
+
+    #[test]
     fn anything_else_is_refused_with_its_reason() {
         let long_name = "x".repeat(NAME_MAX + 1);
+        let long_service = format!("grpc://x:1/{}", "x".repeat(grpc::SERVICE_MAX + 1));
         let long_path = format!("unix:/{}", "x".repeat(UNIX_PATH_MAX));
         for (text, error) in [
             ("http://x/\r\nX: y", CONTROL),
@@ -535,6 +555,12 @@ mod tests {
             ("tls://localhost", NO_PORT),
             ("tls://x:1/", NO_PATH),
             ("tls://u@x:1", HOST),
+            ("grpc://u@x:1", HOST),
+            ("grpc://x:1?y", NO_PATH),
+            ("grpc://x:0", PORT),
+            ("grpc://x:", PORT),
+            ("grpc://", NO_HOST),
+            (&long_service, SERVICE),
             ("tls://x y:1", HOST),
             ("http://x:$PORT/", "write ${NAME}, with braces"),
             ("http://x:$(PORT)/", "write ${NAME}, not $(NAME)"),
