@@ -4,6 +4,7 @@
 pub mod body;
 pub mod dns;
 pub mod expand;
+pub mod grpc;
 pub mod options;
 pub mod response;
 pub mod strict;
@@ -14,7 +15,7 @@ pub mod tls;
 pub type Oracle = fn(&[u8]);
 
 /// Every target with the name of its folder in the corpus.
-pub const TARGETS: [(&str, Oracle); 7] = [
+pub const TARGETS: [(&str, Oracle); 8] = [
     ("target", target::check),
     ("expand", expand::check),
     ("options", options::check),
@@ -22,6 +23,7 @@ pub const TARGETS: [(&str, Oracle); 7] = [
     ("body", body::check),
     ("dns", dns::check),
     ("tls", tls::check),
+    ("grpc", grpc::check),
 ];
 
 /// Takes the first byte off; zero if there is none.
