@@ -4,13 +4,13 @@ use crate::errno::ECONNREFUSED;
 use crate::failure::{Phase, Unhealthy};
 use crate::input::config::Options;
 use crate::input::status;
-use crate::input::target::{Check, Http, Target};
+use crate::input::target::{Check, Grpc, Http, Target};
 use crate::net::connection::Connection;
 use crate::net::deadline::Deadline;
 use crate::net::dial;
 use crate::print::{SHOWN, push, push_answer, push_escaped, push_number, push_quoted};
 use crate::text::{Search, contains};
-use crate::wire::grpc::Answer;
+use crate::wire::grpc::{self, Answer};
 use crate::wire::request::{method, request};
 use crate::wire::response::{BODY_MAX, Response};
 use crate::wire::tls::{ServerHello, client_hello};
@@ -37,7 +37,7 @@ pub fn attempt(
         // Any connection may do here, so this is asked first.
         Check::Stream if attempt.connection.is_to_itself() => Err(REFUSED),
         Check::Stream => attempt.stream(detail),
-        Check::Grpc(call) => attempt.grpc(call, detail),
+        Check::Grpc(grpc) => attempt.grpc(grpc, detail),
         Check::Tls(server_name) => attempt.tls(server_name.as_deref(), detail),
     };
     if outcome.is_err() && attempt.connection.is_to_itself() {
@@ -182,9 +182,10 @@ impl Attempt<'_> {
     }
 
     /// Asks for the health of a service.
-    fn grpc(&mut self, call: &[u8], detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
+    fn grpc(&mut self, grpc: &Grpc, detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
+        let call = grpc::request(&grpc.authority, &grpc.service);
         let mut answer = Answer::default();
-        self.exchange(call, &mut Vec::new(), &mut |received| answer.read(received, call, detail))
+        self.exchange(&call, &mut Vec::new(), &mut |received| answer.read(received, &call, detail))
     }
 
     /// Sends a ClientHello and reads the ServerHello, and no more: the rest is encrypted.

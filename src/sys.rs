@@ -137,6 +137,8 @@ pub fn connect_timeout(kind: c_int, address: &Address, timeout: Duration) -> io:
 pub fn read_link(path: &CStr, out: &mut [u8]) -> usize {
     // SAFETY: `path` ends in NUL, and readlink(2) writes no more than the length of `out`.
     unsafe { readlink(path.as_ptr(), out.as_mut_ptr(), out.len()) as usize }
+}
+
 /// Whether a connected socket has the same address at both its ends.
 pub fn has_one_end(socket: &TcpStream) -> bool {
     let number = socket.as_raw_fd();

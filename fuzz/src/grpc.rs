@@ -6,7 +6,8 @@
 //! seed's sizes. 4 repeats it until the cap is passed.
 
 use scratch_probe::failure::Unhealthy;
-use scratch_probe::wire::grpc::{ANSWER_MAX, Answer, SERVICE_MAX, request};
+use scratch_probe::input::target::SERVICE_MAX;
+use scratch_probe::wire::grpc::{ANSWER_MAX, Answer, request};
 
 use super::{Numbers, assert_printable, take};
 

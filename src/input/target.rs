@@ -9,7 +9,6 @@ use crate::input::expand::Expanded;
 use crate::print::{push, push_number};
 use crate::sys::UNIX_PATH_MAX;
 use crate::text::{after, before, contains, digits, ip};
-use crate::wire::grpc;
 
 /// A target: the endpoint, and the check to make there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +51,8 @@ pub enum Check {
     Http(Box<Http>),
     /// A connection, and perhaps a reply.
     Stream,
-    /// The health of a gRPC service, as the call that asks for it.
-    Grpc(Vec<u8>),
+    /// The health of a gRPC service.
+    Grpc(Box<Grpc>),
     /// A ClientHello, with the server's name if it has one.
     Tls(Option<Vec<u8>>),
 }
@@ -68,6 +67,18 @@ pub struct Http {
     /// `user:password`, percent-decoded, if the target has user info.
     pub user_info: Option<Vec<u8>>,
 }
+
+/// The parts of a grpc target that the call is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grpc {
+    /// The Host field's text, for `:authority`.
+    pub authority: Vec<u8>,
+    /// The service's name; empty for the server as a whole.
+    pub service: Vec<u8>,
+}
+
+/// The longest name of a gRPC service, so that its message fits into one frame (RFC 9113, 4.2).
+pub const SERVICE_MAX: usize = 16_000;
 
 /// The longest host name (RFC 1035, 2.3.4, less the wire format's overhead).
 pub const NAME_MAX: usize = 253;
@@ -136,13 +147,15 @@ pub fn parse(target: &Expanded) -> Result<Target, &'static str> {
             [b'/', service @ ..] if is_grpc => service,
             _ => return Err(NO_PATH),
         };
-        if service.len() > grpc::SERVICE_MAX {
+        if service.len() > SERVICE_MAX {
             return Err(SERVICE);
         }
         let authority = authority(&start[parts.start..])?;
         let port = authority.port.or(is_grpc.then_some(0)).ok_or(NO_PORT)?;
         let check = match () {
-            _ if is_grpc => Check::Grpc(grpc::request(&authority.host_field(), service)),
+            _ if is_grpc => {
+                Check::Grpc(Box::new(Grpc { authority: authority.host_field(), service: service.to_vec() }))
+            }
             _ if is(b"tcp://") => Check::Stream,
             _ => Check::Tls(authority.server_name()),
         };
@@ -479,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn grpc_targets_with_the_call_that_they_make() {
+    fn grpc_targets_with_their_authority_and_service() {
         for (text, endpoint, authority, service) in [
             ("grpc://localhost:50051", LOCAL(50051), "localhost:50051", ""),
             ("GRPC://a.example.:80/", name("a.example.", 80), "a.example.", ""),
@@ -491,8 +504,8 @@ mod tests {
             ("grpc://localhost/x", LOCAL(0), "localhost", "x"),
         ] {
             let target = plain(text).expect(text);
-            let call = grpc::request(authority.as_bytes(), service.as_bytes());
-            assert_eq!((target.endpoint, target.check), (endpoint, Check::Grpc(call)), "{text}");
+            let grpc = Grpc { authority: authority.into(), service: service.into() };
+            assert_eq!((target.endpoint, target.check), (endpoint, Check::Grpc(Box::new(grpc))), "{text}");
             assert_eq!(target.shown, text.as_bytes());
         }
     }
@@ -500,7 +513,7 @@ mod tests {
     #[test]
     fn anything_else_is_refused_with_its_reason() {
         let long_name = "x".repeat(NAME_MAX + 1);
-        let long_service = format!("grpc://x:1/{}", "x".repeat(grpc::SERVICE_MAX + 1));
+        let long_service = format!("grpc://x:1/{}", "x".repeat(SERVICE_MAX + 1));
         let long_path = format!("unix:/{}", "x".repeat(UNIX_PATH_MAX));
         for (text, error) in [
             ("http://x/\r\nX: y", CONTROL),

@@ -12,9 +12,6 @@ use crate::text::{after, before, digits};
 /// The most of an answer that is kept. Real ones have some hundred bytes.
 pub const ANSWER_MAX: usize = 16 * 1024;
 
-/// The longest name of a service, so that its message fits into one frame (RFC 9113, 4.2).
-pub const SERVICE_MAX: usize = 16_000;
-
 /// Longer than [`ANSWER_MAX`].
 const TOO_LONG: Unhealthy = Unhealthy::Malformed("gRPC answer longer than 16 KiB");
 /// Not complete yet.
@@ -68,8 +65,8 @@ const WORDS: &str = "UNKNOWN;SERVING;NOT_SERVING;SERVICE_UNKNOWN;\
     PERMISSION_DENIED;RESOURCE_EXHAUSTED;FAILED_PRECONDITION;ABORTED;OUT_OF_RANGE;\
     UNIMPLEMENTED: no health service;INTERNAL;UNAVAILABLE;DATA_LOSS;UNAUTHENTICATED;UNKNOWN";
 
-/// Asks `authority` for the health of a service, of at most [`SERVICE_MAX`] bytes; without a name, of
-/// the server as a whole.
+/// The call that asks `authority` for the health of a service, of at most 16,000 bytes; without a
+/// name, of the server as a whole.
 pub fn request(authority: &[u8], service: &[u8]) -> Vec<u8> {
     let mut bytes = START.to_vec();
     match authority.len().checked_sub(0x7f) {
@@ -505,7 +502,7 @@ mod tests {
     #[test]
     fn every_length_of_the_call_counts_what_follows() {
         for authority in [1, 126, 127, 128, 254, 255, 259] {
-            for service in [0, 1, 127, 128, 255, 256, SERVICE_MAX] {
+            for service in [0, 1, 127, 128, 255, 256, 16_000] {
                 let [authority, service] = [authority, service].map(|length| vec![b'x'; length]);
                 let call = request(&authority, &service);
                 let (mut rest, mut frames) = (&call[24..], Vec::new());
