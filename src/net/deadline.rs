@@ -84,6 +84,17 @@ mod tests {
     }
 
     #[test]
+    fn operations_share_the_time_and_the_only_one_has_all_of_it() {
+        let deadline = Deadline::after(Duration::from_secs(60));
+        assert_eq!(deadline.share(1), deadline);
+        let quarter = deadline.share(4);
+        assert!(quarter.timeout() <= Duration::from_secs(15) && quarter < deadline);
+        assert!(quarter.timeout() > Duration::from_secs(1));
+        let passed = Deadline::after(Duration::ZERO);
+        assert_eq!(passed.share(4), passed);
+    }
+
+    #[test]
     fn the_sooner_of_two_deadlines_wins_whichever_is_asked() {
         let short = Deadline::after(Duration::from_secs(1));
         let long = Deadline::after(Duration::from_secs(60));
