@@ -1,5 +1,6 @@
 """Real gRPC servers; see tests/system/grpc."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -53,13 +54,17 @@ def serve(port, has_health):
 if sys.argv[1] == "serve":
     serve(sys.argv[2], sys.argv[3] == "health")
 
-PROBE, SCRATCH = sys.argv[1], sys.argv[2]
+PROBE, SCRATCH, TONIC = sys.argv[1], sys.argv[2], os.path.abspath(sys.argv[3])
 ITSELF = os.path.abspath(__file__)
 os.chdir(SCRATCH)
 
 
 def grpcio(kind):
     return lambda port: [sys.executable, ITSELF, "serve", str(port), kind]
+
+
+def tonic(kind):
+    return lambda port: [TONIC, str(port), kind]
 
 
 def written(name, text, *command):
@@ -92,7 +97,7 @@ def containerd(port):
     return written("containerd.toml", lambda port: CONTAINERD % (SCRATCH, SCRATCH, SCRATCH), "containerd", "--config")(port)
 
 
-UPSTREAM, CLOSED = 50050, 50049
+UPSTREAM, UPSTREAM_TONIC, CLOSED = 50050, 50048, 50049
 SAME = {"": "SERVING", "no.such.Service": "NOT_FOUND: no such service"}
 ALL = {
     **SAME,
@@ -100,10 +105,14 @@ ALL = {
     LONG: "SERVING",
     **{name: f"{name}, expected SERVING" for name in ["NOT_SERVING", "UNKNOWN", "SERVICE_UNKNOWN"]},
 }
+# What tests/tonic sets. tonic has no SERVICE_UNKNOWN to set.
+RUST = {service: want for service, want in ALL.items() if service not in [LONG, "SERVICE_UNKNOWN"]}
 # What it is, its program, how to start it, what grpc:// says of each service.
 SERVERS = [
     ("grpcio", sys.executable, grpcio("health"), ALL),
     ("grpcio without a health service", sys.executable, grpcio("none"), {"": "UNIMPLEMENTED: no health service"}),
+    ("tonic", TONIC, tonic("health"), RUST),
+    ("tonic without a health service", TONIC, tonic("none"), {"": "UNIMPLEMENTED: no health service"}),
     ("etcd", "etcd", etcd, SAME),
     ("containerd", "containerd", containerd, SAME),
     ("nginx, grpc_pass", "nginx", nginx("http2", f"grpc_pass grpc://127.0.0.1:{UPSTREAM};"), ALL),
@@ -111,6 +120,8 @@ SERVERS = [
     ("nginx, a page", "nginx", nginx("http2", "return 404;"), {"": "404, not a gRPC answer"}),
     ("nginx, HTTP/1.1", "nginx", nginx("", "return 404;"), {"": "not an HTTP/2 response: "}),
     ("haproxy", "haproxy", haproxy(UPSTREAM), ALL),
+    ("nginx, tonic behind it", "nginx", nginx("http2", f"grpc_pass grpc://127.0.0.1:{UPSTREAM_TONIC};"), RUST),
+    ("haproxy, tonic behind it", "haproxy", haproxy(UPSTREAM_TONIC), RUST),
     ("haproxy, nobody behind it", "haproxy", haproxy(CLOSED), {"": "503, not a gRPC answer"}),
 ]
 
@@ -184,10 +195,14 @@ class Started:
 def main():
     passed, failed = 0, 0
     print("| server | grpc:// of each service | held | tcp:// or unix:, held |\n|---|---|---|---|")
-    with Started(grpcio("health")(UPSTREAM), "upstream.log"):
+    with contextlib.ExitStack() as upstreams:
+        upstreams.enter_context(Started(grpcio("health")(UPSTREAM), "upstream.log"))
+        if shutil.which(TONIC):
+            upstreams.enter_context(Started(tonic("health")(UPSTREAM_TONIC), "tonic.log"))
         for port, (name, program, start, wants) in enumerate(SERVERS, UPSTREAM + 1):
-            if not shutil.which(program):
-                line = f"NOT RUN: tests/system/grpc, {name} because {program} is missing"
+            missing = next((part for part in [program] + [TONIC] * ("tonic" in name) if not shutil.which(part)), None)
+            if missing:
+                line = f"NOT RUN: tests/system/grpc, {name} because {os.path.basename(missing)} is missing"
                 print(line)
                 with open(os.environ.get("NOT_RUN", os.devnull), "a", encoding="utf-8") as file:
                     file.write(line + "\n")
