@@ -146,7 +146,10 @@ fn model(stream: &[u8]) -> Verdict {
                 None => return is(MALFORMED),
             },
             (1, 1) => {
-                let fields = unpadded(frame).filter(|_| frame.flags & 0x24 == 4).and_then(fields);
+                let fields = unpadded(frame)
+                    .filter(|_| frame.flags & 4 == 4)
+                    .and_then(|data| data.get(if frame.flags & 0x20 == 0 { 0 } else { 5 }..))
+                    .and_then(fields);
                 let Some(fields) = fields else { return is(MALFORMED) };
                 for (name, value) in fields {
                     let Some(number) = value.number() else { return is(MALFORMED) };

@@ -192,8 +192,12 @@ impl Answer {
             push(&mut self.message, data);
             return Some(());
         }
-        if flags & (END_HEADERS | PRIORITY) != END_HEADERS {
+        if flags & END_HEADERS == 0 {
             return None;
+        }
+        // Deprecated, and still read over (RFC 9113, 6.2).
+        if flags & PRIORITY != 0 {
+            data = data.get(5..)?;
         }
         while let [first, ..] = *data {
             // One leading zero more for each kind: indexed, to be indexed, another size of the table, others.
@@ -436,6 +440,15 @@ mod tests {
                 vec![frame(HEADERS, END_HEADERS | PADDED, b"\x01\x88\0"), data.clone(), trailers.clone()],
                 "SERVING",
             ),
+            (
+                vec![
+                    frame(HEADERS, END_HEADERS | PRIORITY, b"\0\0\0\0\x10\x88"),
+                    data.clone(),
+                    trailers.clone(),
+                ],
+                "SERVING",
+            ),
+            (vec![frame(HEADERS, END_HEADERS | PRIORITY, b"\0\0\0\x88")], "malformed gRPC answer"),
             (vec![frame(HEADERS, 0, b"\x88")], "malformed gRPC answer"),
             (vec![reserved(headers.clone()), reserved(data.clone()), reserved(trailers.clone())], "SERVING"),
             (
