@@ -63,9 +63,7 @@ fn check(config: &Config) -> i32 {
     if code != 0
         && let Some(signal) = config.kill
     {
-        let mut line = Vec::new();
-        kill(signal, &mut line);
-        say(false, &line);
+        kill(signal, |line| _ = say(false, line));
     }
     code
 }

@@ -23,26 +23,31 @@ pub fn is_on_host() -> bool {
     link.get(..length) == Some(HOST)
 }
 
-/// Sends `signal` to process 1. `line` says so, or why not.
-pub fn kill(signal: Signal, line: &mut Vec<u8>) {
+/// Sends `signal` to process 1. The line that `say` gets says so, or why not: it is said before,
+/// since the kernel ends this process together with process 1. Signal 0 tells whether it may be sent.
+pub fn kill(signal: Signal, say: impl FnOnce(&[u8])) {
     let (name, number) = (signal.0, i32::from(signal.1));
-    // Before: it may be gone after.
     let is_dropped = file::read(b"/proc/1/status", STATUS_MAX).is_ok_and(|status| lacks(&status, number));
-    let is_sent = sys::kill(1, number) == 0;
-    push(line, if is_sent { "sent SIG" } else { "SIG" });
-    push(line, name);
-    if is_sent {
-        // As systemd does: a process that is stopped takes no signal before.
-        sys::kill(1, SIGCONT);
-        push(line, " to process 1");
+    let may_send = sys::kill(1, 0) == 0;
+    let mut line = Vec::new();
+    push(&mut line, if may_send { "sent SIG" } else { "SIG" });
+    push(&mut line, name);
+    if may_send {
+        push(&mut line, " to process 1");
         if is_dropped {
-            push(line, "; if it goes on, it has no handler: use docker run --init");
+            push(&mut line, "; if it goes on, it has no handler: use docker run --init");
         }
     } else {
-        push(line, " not sent to process 1: ");
-        errno::push_message(line, io::Error::last_os_error().raw_os_error().unwrap_or_default());
+        push(&mut line, " not sent to process 1: ");
+        errno::push_message(&mut line, io::Error::last_os_error().raw_os_error().unwrap_or_default());
     }
-    push(line, "\n");
+    push(&mut line, "\n");
+    say(&line);
+    if may_send {
+        sys::kill(1, number);
+        // As systemd does: a process that is stopped takes no signal before.
+        sys::kill(1, SIGCONT);
+    }
 }
 
 /// Whether a process of this /proc/PID/status has no handler for a signal below 17 (proc(5)).
