@@ -41,25 +41,32 @@ const START: [u8; 11] = [HANDSHAKE, 3, 1, 0, 0, 1, 0, 0, 0, 3, 3];
 /// capture who sent it.
 const RANDOM: &[u8; 32] = b"scratch-probe: only a TLS check.";
 
-/// No session, cipher suites of which every server knows one, no compression.
+/// No session, the cipher suites, no compression. These, the groups and the signature algorithms
+/// below are all that OpenSSL's client offers by default, 3.0's and 4.0's together: a server that
+/// curl can talk to is not refused for the offer. tests/system/tls compares them.
 const SUITES: &[u8] = b"\0\
-    \0\x2e\
+    \0\x3e\
     \x13\x01\x13\x02\x13\x03\
     \xc0\x2b\xc0\x2f\xc0\x2c\xc0\x30\xcc\xa9\xcc\xa8\
-    \xc0\x09\xc0\x13\xc0\x0a\xc0\x14\xc0\x23\xc0\x27\
-    \0\x9e\0\x9f\xcc\xaa\0\x9c\0\x9d\0\x2f\0\x35\0\xff\
+    \xc0\x09\xc0\x13\xc0\x0a\xc0\x14\xc0\x23\xc0\x27\xc0\x24\xc0\x28\
+    \0\x9e\0\x9f\xcc\xaa\0\x33\0\x39\0\x67\0\x6b\
+    \0\x9c\0\x9d\0\x2f\0\x35\0\x3c\0\x3d\0\xff\
     \x01\0";
 
 /// In this order: extended_master_secret, supported_versions, supported_groups,
 /// signature_algorithms, key_share. The share of x25519 is its base point, 9, a
 /// public key as good as any (RFC 7748, 6.1); the secret to it is never needed.
+/// A server that wants another group asks for its share (HelloRetryRequest).
 const EXTENSIONS: &[u8] = b"\0\0\
     \0\x17\0\0\
     \0\x2b\0\x05\x04\x03\x04\x03\x03\
-    \0\x0a\0\x08\0\x06\0\x1d\0\x17\0\x18\
-    \0\x0d\0\x1c\0\x1a\
-    \x04\x03\x05\x03\x06\x03\x08\x07\x08\x04\x08\x05\x08\x06\
-    \x08\x09\x08\x0a\x08\x0b\x04\x01\x05\x01\x06\x01\
+    \0\x0a\0\x1e\0\x1c\
+    \0\x1d\0\x17\0\x18\0\x19\0\x1e\0\x29\x11\xec\x11\xeb\x11\xee\
+    \x01\0\x01\x01\x01\x02\x01\x03\x01\x04\
+    \0\x0d\0\x38\0\x36\
+    \x04\x03\x05\x03\x06\x03\x08\x07\x08\x08\x08\x1a\x08\x1b\x08\x1c\
+    \x08\x04\x08\x05\x08\x06\x08\x09\x08\x0a\x08\x0b\x04\x01\x05\x01\x06\x01\
+    \x03\x01\x03\x02\x03\x03\x04\x02\x05\x02\x06\x02\x07\x08\x09\x04\x09\x05\x09\x06\
     \0\x33\0\x26\0\x24\0\x1d\0\x20\
     \x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 
@@ -278,7 +285,7 @@ mod tests {
             assert_eq!(record[..2], [1, 0]);
             let (body, []) = vector(&record[2..]).expect("a message") else { panic!("one message") };
             let (suites, rest) = vector(&body[35..]).expect("cipher suites");
-            assert_eq!((suites.len(), &rest[..2]), (46, &[1, 0][..]));
+            assert_eq!((suites.len(), &rest[..2]), (62, &[1, 0][..]));
             let (mut extensions, []) = vector(&rest[2..]).expect("extensions") else { panic!("no more") };
             let mut kinds = Vec::new();
             while let Some((kind, rest)) = extensions.split_first_chunk::<2>() {
@@ -300,5 +307,40 @@ mod tests {
             let names: &[u16] = if sent.is_some() { &[0] } else { &[] };
             assert_eq!(kinds, [&[23, 43, 10, 13, 51], names].concat());
         }
+    }
+
+    /// The lists of cipher suites, groups and signature algorithms that `openssl s_client` 3.0
+    /// sends, and what 4.0 has more.
+    #[test]
+    fn the_offer_is_that_of_openssl() {
+        const SUITES: &str = "1302 1303 1301 c02c c030 009f cca9 cca8 ccaa c02b c02f 009e c024 c028 006b \
+            c023 c027 0067 c00a c014 0039 c009 c013 0033 009d 009c 003d 003c 0035 002f 00ff";
+        const GROUPS: &str = "001d 0017 001e 0019 0018 0100 0101 0102 0103 0104 11ec 11eb 11ee 0029";
+        const SIGNATURES: &str = "0403 0503 0603 0807 0808 0809 080a 080b 0804 0805 0806 0401 0501 0601 \
+            0303 0301 0302 0402 0502 0602 0905 0906 0904 081a 081b 081c 0708";
+        let hello = client_hello(None);
+        let (suites, rest) = vector(&hello[44..]).expect("cipher suites");
+        let (mut extensions, _) = vector(&rest[2..]).expect("extensions");
+        let mut lists = vec![suites];
+        while let Some((kind, rest)) = extensions.split_first_chunk::<2>() {
+            let (data, rest) = vector(rest).expect("an extension");
+            if let [0, 10 | 13] = kind {
+                lists.push(vector(data).expect("a list").0);
+            }
+            extensions = rest;
+        }
+        let sorted = |mut numbers: Vec<u16>| {
+            numbers.sort_unstable();
+            numbers
+        };
+        let numbers =
+            |list: &[u8]| list.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+        let theirs = |list: &str| {
+            list.split_whitespace().map(|number| u16::from_str_radix(number, 16).expect("hex")).collect()
+        };
+        for (ours, list) in lists.iter().zip([SUITES, GROUPS, SIGNATURES]) {
+            assert_eq!(sorted(numbers(ours)), sorted(theirs(list)));
+        }
+        assert_eq!(lists.len(), 3);
     }
 }

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -65,6 +66,11 @@ def pair(number, key):
     return [f"-cert{number}", f"{key}.pem", f"-key{number}", f"{key}.key"]
 
 
+def suite(name):
+    """The least that a security level refuses is none of the client's business."""
+    return openssl("-tls1_2", "-cipher", name + "@SECLEVEL=0")
+
+
 def gnutls(*options):
     return lambda port: ["gnutls-serv", "--http", "-p", str(port), "--x509certfile=rsa.pem", "--x509keyfile=rsa.key", *options]
 
@@ -99,7 +105,8 @@ HOME = {"HOME": SCRATCH, "XDG_DATA_HOME": SCRATCH, "XDG_CONFIG_HOME": SCRATCH}
 WANTS_NAME = "-servername", "x.example", "-servername_fatal", *pair("2", "rsa")
 LIGHTTPD_MODULE = "/usr/lib/lighttpd/mod_openssl.so"
 
-# What it is, its program, how to start it, what tls:// says, whether plain HTTP is answered with 400.
+# What it is, its program, how to start it, what tls:// says, whether plain HTTP is answered with 400;
+# None where the offer is all that differs.
 SERVERS = [
     ("OpenSSL, 1.2 only, RSA", "openssl", openssl("-tls1_2"), "ServerHello", False),
     ("OpenSSL, 1.3 only, ECDSA", "openssl", openssl("-tls1_3", key="ecdsa"), "ServerHello", False),
@@ -108,7 +115,19 @@ SERVERS = [
     ("OpenSSL, 1.2 only, Ed25519", "openssl", openssl("-tls1_2", key="ed25519"), "ServerHello", False),
     ("OpenSSL, client certificate", "openssl", openssl("-Verify", "1"), "ServerHello", False),
     ("OpenSSL, secp384r1 only: HelloRetryRequest", "openssl", openssl("-groups", "secp384r1"), "ServerHello", False),
+    ("OpenSSL, P-521 only", "openssl", openssl("-groups", "P-521"), "ServerHello", None),
+    ("OpenSSL, 1.2 only, P-521 only", "openssl", openssl("-tls1_2", "-cipher", "ECDHE", "-groups", "P-521"), "ServerHello", None),
+    ("OpenSSL, X448 only", "openssl", openssl("-groups", "X448"), "ServerHello", None),
+    ("OpenSSL, 1.2 only, X448 only", "openssl", openssl("-tls1_2", "-cipher", "ECDHE", "-groups", "X448"), "ServerHello", None),
+    ("OpenSSL, ffdhe4096 only", "openssl", openssl("-tls1_3", "-groups", "ffdhe4096"), "ServerHello", None),
+    ("OpenSSL, one CBC-SHA256 suite, RSA", "openssl", suite("AES256-SHA256"), "ServerHello", None),
+    ("OpenSSL, one CBC-SHA256 suite, DHE", "openssl", suite("DHE-RSA-AES128-SHA256"), "ServerHello", None),
+    ("OpenSSL, one CBC-SHA384 suite, ECDHE", "openssl", suite("ECDHE-RSA-AES256-SHA384"), "ServerHello", None),
+    ("OpenSSL, one CBC-SHA suite, DHE", "openssl", suite("DHE-RSA-AES256-SHA"), "ServerHello", None),
+    ("OpenSSL, 1.2 only, signatures with SHA-224 only", "openssl", openssl("-tls1_2", "-sigalgs", "RSA+SHA224"), "ServerHello", None),
     ("GnuTLS", "gnutls-serv", gnutls(), "ServerHello", False),
+    ("GnuTLS, CBC-SHA256 only", "gnutls-serv", gnutls("--priority=NORMAL:-VERS-ALL:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-CBC:-MAC-ALL:+SHA256"), "ServerHello", None),
+    ("GnuTLS, 1.3 only, secp521r1 only", "gnutls-serv", gnutls("--priority=NORMAL:-VERS-ALL:+VERS-TLS1.3:-GROUP-ALL:+GROUP-SECP521R1"), "ServerHello", None),
     ("nginx", "nginx", nginx(""), "ServerHello", True),
     ("caddy", "caddy", written("Caddyfile", lambda port: CADDY % port, "caddy", "run", "--adapter=caddyfile", "--config"), "ServerHello", True),
     ("lighttpd", "lighttpd", lighttpd, "ServerHello", False),
@@ -116,9 +135,9 @@ SERVERS = [
     ("Java's HttpsServer", "java", written("Server.java", JAVA, "java"), "ServerHello", False),
     ("Node", "node", written("server.js", NODE, "node"), "ServerHello", False),
     ("Python's ssl", "python3", written("server.py", PYTHON, "python3"), "ServerHello", False),
-    ("OpenSSL, another name", "openssl", openssl(*WANTS_NAME), "TLS alert 112", False),
-    ("GnuTLS, another name", "gnutls-serv", gnutls("--sni-hostname=x.example", "--sni-hostname-fatal"), "TLS alert 112", False),
-    ("nginx, another name", "nginx", nginx("ssl_reject_handshake on;"), "TLS alert 112", True),
+    ("OpenSSL, another name", "openssl", openssl(*WANTS_NAME), "server refused with TLS alert 112", False),
+    ("GnuTLS, another name", "gnutls-serv", gnutls("--sni-hostname=x.example", "--sni-hostname-fatal"), "server refused with TLS alert 112", False),
+    ("nginx, another name", "nginx", nginx("ssl_reject_handshake on;"), "server refused with TLS alert 112", True),
 ]
 
 
@@ -129,6 +148,43 @@ def ask(*args):
     return run.returncode == 0, said[1] if said else run.stdout + run.stderr
 
 
+def offer(*command):
+    """The cipher suites, groups and signature algorithms in the ClientHello of a command, whose last word is a port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        client = subprocess.Popen([word.format(listener.getsockname()[1]) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with listener.accept()[0] as stream:
+            stream.settimeout(60)
+            record = stream.recv(5, socket.MSG_WAITALL)
+            hello = stream.recv(int.from_bytes(record[3:], "big"), socket.MSG_WAITALL)
+        client.wait()
+
+    def vector(data, width):
+        end = width + int.from_bytes(data[:width], "big")
+        return data[width:end], data[end:]
+
+    def numbers(data):
+        return {data[at : at + 2].hex() for at in range(0, len(data), 2)}
+
+    _, rest = vector(hello[38:], 1)
+    suites, rest = vector(rest, 2)
+    _, rest = vector(rest, 1)
+    extensions, _ = vector(rest, 2)
+    found = {}
+    while extensions:
+        kind = extensions[:2].hex()
+        found[kind], extensions = vector(extensions[2:], 2)
+    return {"cipher suites": numbers(suites), "groups": numbers(found["000a"][2:]), "signature algorithms": numbers(found["000d"][2:])}
+
+
+def compare_offers():
+    """What OpenSSL's client offers and tls:// does not, a line each."""
+    ours, theirs = offer(PROBE, "-q", "-t60s", "tls://127.0.0.1:{}"), offer("openssl", "s_client", "-connect", "127.0.0.1:{}")
+    for kind in theirs:
+        print(f"{kind}: OpenSSL offers {len(theirs[kind])}, tls:// {len(ours[kind])}")
+    return [f"{kind}: " + " ".join(sorted(theirs[kind] - ours[kind])) for kind in theirs if theirs[kind] - ours[kind] or not theirs[kind]]
+
+
 def check(name, process, log, port, want, answers_400):
     """The cells of a row, and what is wrong with it."""
     tls, tcp, http = (f"{scheme}://localhost:{port}" for scheme in ("tls", "tcp", "http"))
@@ -137,6 +193,10 @@ def check(name, process, log, port, want, answers_400):
         with open(log, encoding="utf-8", errors="replace") as file:
             return [], ["it does not start: " + file.read()[-600:]]
     wrong, cells = [], []
+    url = f"https://localhost:{port}/"
+    # 35: the handshake failed.
+    if want != "ServerHello" and subprocess.run(["curl", "-sk", "-m60", "-o", os.devnull, url], check=False).returncode != 35:
+        wrong.append("curl connects")
 
     def cell(good, *args):
         healthy, said = ask(*args)
@@ -145,6 +205,8 @@ def check(name, process, log, port, want, answers_400):
             wrong.append(f"{args[-1]}: {said}")
 
     cell(lambda healthy, said: said == want and healthy == (want == "ServerHello"), "-t10s", tls)
+    if answers_400 is None:
+        return cells, wrong
     cell(lambda healthy, said: healthy == answers_400, "-t10s", *status)
     os.killpg(process.pid, signal.SIGSTOP)
     held = (False, "receive: timed out after 700ms")
@@ -160,7 +222,10 @@ def main():
         command = ["openssl", "req", "-x509", "-nodes", "-subj=/CN=localhost", "-keyout", f"{name}.key", "-out", f"{name}.pem"]
         subprocess.run([*command, "-newkey", *kind], check=True, stderr=subprocess.DEVNULL)
     subprocess.run(["openssl", "pkcs12", "-export", "-in", "rsa.pem", "-inkey", "rsa.key", "-out", "rsa.p12", "-passout", "pass:secret"], check=True)
-    passed, failed = 0, 0
+    lacking = compare_offers()
+    passed, failed = int(not lacking), int(bool(lacking))
+    for what in lacking:
+        print(f"FAILED: tls:// does not offer OpenSSL's {what}")
     print("| server | tls:// | --status 400 | tls://, held | --status 400, held | tcp://, held |\n|---|---|---|---|---|---|")
     for port, (name, program, start, want, answers_400) in enumerate(SERVERS, 8443):
         missing = next((part for part in [program] + [LIGHTTPD_MODULE] * (name == "lighttpd") if not shutil.which(part) and not os.path.exists(part)), None)
