@@ -1,5 +1,5 @@
 //! A stand-in for TorrServer on TS_PORT (8090) of all addresses, as far as a
-//! check can tell: `/echo`, the play list with its login, forced HTTPS; on
+//! check can tell: `/echo` (and `/health`), the play list with its login, forced HTTPS; on
 //! TS_SSL_PORT a ServerHello, and 400 to plain HTTP. Anything else is 404. Prints its port: TS_PORT=0
 //! takes a free one. SIGTERM ends it, unless TS_DONTKILL is set. After a request for `/lock` nobody is
 //! answered any more, as in a dead-lock.
@@ -78,7 +78,7 @@ fn status(request: &str) -> &'static str {
     let method_and_path = request.split(" HTTP/").next().unwrap_or_default();
     match method_and_path {
         _ if env::var("TS_FORCE_HTTPS_ENABLE").is_ok_and(|value| value == "1") => "307 Temporary Redirect",
-        "GET /echo" => "200 OK",
+        "GET /echo" | "GET /health" => "200 OK",
         "GET /lock" => loop {
             thread::park();
         },
