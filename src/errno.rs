@@ -6,6 +6,8 @@
 
 use crate::print::{push, push_number};
 
+/// A FIFO, a device or a folder where a file is to be read. No number of the kernel's says that.
+pub const NOT_A_FILE: i32 = -1;
 /// No file of that name.
 pub const ENOENT: i32 = 2;
 /// A signal came in between.
@@ -32,6 +34,7 @@ pub const EINPROGRESS: i32 = 115;
 /// Appends the error's message: that of strerror(3), in lower case and shorter.
 pub fn push_message(out: &mut Vec<u8>, number: i32) {
     let words = match number {
+        NOT_A_FILE => "not a regular file",
         ENOENT => "no such file",
         ENOMEM => "out of memory",
         1 | 13 => "permission denied",
@@ -42,8 +45,6 @@ pub fn push_message(out: &mut Vec<u8>, number: i32) {
         23 | 24 => "too many open files",
         EFBIG => "file too large",
         28 => "no space left on device",
-        // "Illegal seek": a FIFO or a terminal where a file is to be read.
-        29 => "not a regular file",
         30 => "read-only file system",
         32 => "broken pipe",
         EAFNOSUPPORT => "address family not supported",
@@ -80,7 +81,7 @@ mod tests {
             (24, "too many open files"),
             (27, "file too large"),
             (28, "no space left on device"),
-            (29, "not a regular file"),
+            (NOT_A_FILE, "not a regular file"),
             (30, "read-only file system"),
             (32, "broken pipe"),
             (71, "errno 71"),

@@ -140,6 +140,8 @@ impl Attempt<'_> {
     }
 
     /// Sends the data, if there is any, and waits for the expected reply, if one is expected.
+    // A stack frame of its own, see `attempt`.
+    #[inline(never)]
     fn stream(&mut self, detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
         let data = self.options.data.as_deref().unwrap_or_default();
         let expect = &self.options.expect;

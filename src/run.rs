@@ -36,6 +36,8 @@ pub fn run(config: &Config, report: &mut dyn FnMut(bool, &[u8])) {
 
 /// Tries the targets in turn until one is healthy, with `--wait` again and again. `lines` becomes
 /// the line of the healthy one alone, or those of all.
+// A stack frame of its own, see `probe::attempt`.
+#[inline(never)]
 fn until_one_is_healthy(
     targets: &[Target],
     config: &Config,
@@ -66,6 +68,8 @@ fn until_one_is_healthy(
 }
 
 /// One attempt at one target.
+// A stack frame of its own, see `probe::attempt`.
+#[inline(never)]
 fn try_once<'a>(target: &'a Target, config: &'a Config, attempt: &Deadline) -> Verdict<'a> {
     let start = Instant::now();
     let mut detail = Vec::new();

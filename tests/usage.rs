@@ -423,8 +423,9 @@ fn a_file_stands_for_its_content() {
         (format!("{folder}/none"), "no such file"),
         (over, "file too large"),
         (fifo, "not a regular file"),
-        ("/dev/zero".into(), "file too large"),
-        (folder.clone(), "is a directory"),
+        ("/dev/zero".into(), "not a regular file"),
+        ("/dev/null".into(), "not a regular file"),
+        (folder.clone(), "not a regular file"),
     ] {
         let run = probe(&["-d", &format!("${{{path}}}"), &target]);
         run.within(GENEROUS)
