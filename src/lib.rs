@@ -10,8 +10,8 @@
 
 #![deny(unsafe_code)]
 
-/// What was asked for: from arguments and environment to a [`config::Config`](input::config::Config).
-/// Pure but for [`expand`](input::expand), which reads the files that a `${/path}` names.
+/// From arguments and environment to a [`config::Config`](input::config::Config), without I/O: variables and
+/// files are looked up by a function that `main` hands in.
 pub mod input {
     pub mod cli;
     pub mod config;

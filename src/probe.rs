@@ -104,26 +104,8 @@ impl Attempt<'_> {
                 outcome => outcome,
             };
         }
-        push_number(detail, response.status.into());
-        let reason = response.reason(&received);
-        if !reason.is_empty() {
-            push(detail, " ");
-            push_escaped(detail, reason, SHOWN);
-        }
         // An unwanted status says more than a failure later, in the body.
-        let (accepted, raw) = match &options.status {
-            Some(status) => (&status.text[..], &status.raw[..]),
-            None => (status::DEFAULT, status::DEFAULT),
-        };
-        if !status::accepts(accepted, response.status) {
-            push(detail, ", expected ");
-            push_escaped(detail, raw, SHOWN);
-            // Upgrade Required, HTTP Version Not Supported: what servers say to HTTP/1.0.
-            if matches!(response.status, 426 | 505) && !options.http11 {
-                push(detail, ", try --http1.1");
-            }
-            return Err(Unhealthy::WrongAnswer);
-        }
+        judge_status(options, response.status, response.reason(&received), detail)?;
         outcome?;
         let content = response.content(&received);
         match options.expect.iter().find(|expect| !contains(content, &expect.text)) {
@@ -198,6 +180,34 @@ impl Attempt<'_> {
         push(detail, "ServerHello");
         Ok(())
     }
+}
+
+/// Whether a status is accepted; appends it, and which ones are expected if it is not.
+fn judge_status(
+    options: &Options,
+    status: u16,
+    reason: &[u8],
+    detail: &mut Vec<u8>,
+) -> Result<(), Unhealthy> {
+    push_number(detail, status.into());
+    if !reason.is_empty() {
+        push(detail, " ");
+        push_escaped(detail, reason, SHOWN);
+    }
+    let (accepted, raw) = match &options.status {
+        Some(list) => (&list.text[..], &list.raw[..]),
+        None => (status::DEFAULT, status::DEFAULT),
+    };
+    if status::accepts(accepted, status) {
+        return Ok(());
+    }
+    push(detail, ", expected ");
+    push_escaped(detail, raw, SHOWN);
+    // Upgrade Required, HTTP Version Not Supported: the answers of servers that refuse HTTP/1.0.
+    if matches!(status, 426 | 505) && !options.http11 {
+        push(detail, ", try --http1.1");
+    }
+    Err(Unhealthy::WrongAnswer)
 }
 
 #[cfg(test)]
