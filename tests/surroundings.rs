@@ -125,8 +125,8 @@ fn an_argument_as_long_as_the_kernel_allows() {
 }
 
 /// Whether SIGINT is ignored here, as by all that a script starts in the background (POSIX, sh, 2.11).
-fn ignores_sigint() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+fn ignores_sigint(process: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).expect("a mask") & 2 != 0)
 }
@@ -134,13 +134,19 @@ fn ignores_sigint() -> bool {
 /// The probe, at work with a deadline that is far away.
 fn started(args: &[&str]) -> Child {
     let mut probe = command();
-    if ignores_sigint() {
+    if ignores_sigint("self") {
         let mut env = Command::new("env");
         env.arg("--default-signal=INT").arg(probe.get_program()).args(probe.get_args());
         probe = env;
     }
     probe.args(["-t", "60s"]).args(args).stdout(Stdio::null()).stderr(Stdio::null());
-    probe.spawn().expect("the probe runs")
+    let child = probe.spawn().expect("the probe runs");
+    // A signal that came before env has done its work would be lost.
+    let start = Instant::now();
+    while ignores_sigint(&child.id().to_string()) && start.elapsed() < GENEROUS {
+        std::thread::yield_now();
+    }
+    child
 }
 
 /// Sends a signal, which must end it at once.

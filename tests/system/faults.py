@@ -33,6 +33,8 @@ ERRORS = {
     "getpeername": "ENOBUFS ENOTCONN",
     "open": "EACCES EINTR EISDIR ELOOP EMFILE ENFILE ENOENT ENOMEM",
     "openat": "EACCES EINTR EISDIR ELOOP EMFILE ENFILE ENOENT ENOMEM",
+    "fstat": "ENOMEM EOVERFLOW",
+    "getrandom": "EAGAIN EINTR ENOSYS",
     "close": "EINTR EIO",
     "fcntl": "EAGAIN EMFILE",
     "nanosleep": "EINTR",
