@@ -2,7 +2,7 @@
 
     build/demo | python3 build/lib/terminal_svg.py >docs/demo.svg
 
-What comes before the session, the build, is left out. The port, another one each time, becomes 8090.
+The build before the session is left out, and so is the container after it, which takes an engine. The port, another one each time, becomes 8090.
 The SVG has no script, no font and no link, so that GitHub shows it; it stands still for
 those who ask for reduced motion.
 """
@@ -12,7 +12,8 @@ import re
 import sys
 
 session = sys.stdin.read()
-session = session[session.index("A stand-in for") :].rstrip("\n")
+session = session[session.index("A stand-in for") :]
+session = re.split(r"\n\n(?:The same server in a container|No Docker engine)", session)[0].rstrip("\n")
 port = re.search(r"localhost:(\d+)", session)[1]
 lines = session.replace(port, "8090").split("\n")
 
