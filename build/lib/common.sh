@@ -49,8 +49,12 @@ apt_install() (
         trap 'exit 1' HUP INT PIPE TERM
         printf '#!/bin/sh\nexit 101\n' | install -m 755 /dev/stdin /usr/sbin/policy-rc.d
     fi
-    # Lists of the last hour will do.
-    find /var/lib/apt/lists -name '*_Packages*' -mmin -60 2>/dev/null | grep -q . || run apt-get update -q
+    # Lists that a command of ours has read within the hour will do.
+    if [ -z "$(find target/apt-lists -mmin -60 2>/dev/null)" ]; then
+        run apt-get update -q
+        mkdir -p target
+        : >target/apt-lists
+    fi
     # Another release of Debian may lack one of them.
     # shellcheck disable=SC2046 # one word a package
     run env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=600 \
