@@ -142,6 +142,7 @@ impl Attempt<'_> {
             match searches.is_empty() {
                 true => Ok(()),
                 false if searched >= BODY_MAX => Err(Unhealthy::WrongAnswer),
+                // Never printed: what came is shown instead, or that nothing did.
                 false => Err(Unhealthy::Incomplete("")),
             }
         });
