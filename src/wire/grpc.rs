@@ -154,7 +154,7 @@ impl Answer {
                 (200, 0) => match self.message.strip_prefix(&[0; 4]) {
                     // Protobuf leaves a 0 out.
                     Some([0]) => 0,
-                    Some([2, 8, health @ ..=3]) => (*health).into(),
+                    Some([2, 8, health @ (..=3)]) => (*health).into(),
                     _ => return Err(MALFORMED),
                 },
                 (200, status) if status != NONE => status.min(17) + 3,
@@ -251,8 +251,8 @@ fn string<'a>(data: &mut &'a [u8]) -> Option<&'a [u8]> {
 /// digits six, and all of them begin with 0; it ends in ones.
 fn number(string: &[u8]) -> Option<u64> {
     let text = match string {
-        [..=0x7f, text @ ..] => return digits(text),
-        [0x81..=0x84, ..=0x7f, ..] => &string[1..],
+        [(..=0x7f), text @ ..] => return digits(text),
+        [0x81..=0x84, (..=0x7f), ..] => &string[1..],
         _ => return None,
     };
     let mut bits = text.iter().rev().fold(!0u32, |bits, byte| bits >> 8 | u32::from(*byte) << 24);
