@@ -20,7 +20,7 @@ use scratch_probe::sys::{STDERR, STDOUT, exit, standard_stream};
 /// The longest file that a `${/path}` is replaced by.
 const FILE_MAX: usize = 64 * 1024;
 
-fn main() {
+fn main() -> ! {
     let mut args = env::args_os().map(OsStringExt::into_vec);
     args.next();
     let mut config = Config::default();
