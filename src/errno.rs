@@ -16,7 +16,7 @@ pub const EINTR: i32 = 4;
 pub const EAGAIN: i32 = 11;
 /// No memory is left.
 pub const ENOMEM: i32 = 12;
-/// It makes no sense: a link-local address without its zone, a NUL in a path.
+/// It makes no sense, as a link-local address without its zone.
 pub const EINVAL: i32 = 22;
 /// Longer than the file may be.
 pub const EFBIG: i32 = 27;

@@ -4,9 +4,8 @@
 #![forbid(unsafe_code)]
 
 use std::env;
-use std::ffi::OsStr;
 use std::io::Write;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 
 use scratch_probe::act::install::install;
 use scratch_probe::act::kill::{is_on_host, kill};
@@ -15,7 +14,7 @@ use scratch_probe::file;
 use scratch_probe::input::cli;
 use scratch_probe::input::config::Config;
 use scratch_probe::run::run;
-use scratch_probe::sys::{STDERR, STDOUT, exit, standard_stream};
+use scratch_probe::sys::{STDERR, STDOUT, exit, standard_stream, variable};
 
 /// The longest file that a `${/path}` is replaced by.
 const FILE_MAX: usize = 64 * 1024;
@@ -47,7 +46,7 @@ fn look_up(name: &[u8]) -> Result<Vec<u8>, i32> {
     if name.starts_with(b"/") {
         return file::read(name, FILE_MAX).map_err(|error| error.raw_os_error().unwrap_or_default());
     }
-    env::var_os(OsStr::from_bytes(name)).map(OsStringExt::into_vec).ok_or(ENOENT)
+    variable(name).ok_or(ENOENT)
 }
 
 /// Checks all targets, prints a line for each, and sends the signal. Returns the exit code.

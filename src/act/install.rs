@@ -1,10 +1,7 @@
 //! The probe copies itself: an image without a shell has no `cp` to do it with.
 
-use std::env;
-use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::errno;
@@ -50,15 +47,14 @@ pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
 fn put(binary: File, path: &[u8]) -> io::Result<()> {
     let name_at = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
     if name_at > 0 {
-        env::set_current_dir(OsStr::from_bytes(&path[..name_at]))?;
+        sys::change_folder(&path[..name_at])?;
     }
     let mut temporary = b".probe-".to_vec();
     push_number(&mut temporary, sys::random());
     let file = file::create_new(&temporary)?;
-    let temporary = OsStr::from_bytes(&temporary);
-    let done = copy(binary, file).and_then(|()| fs::rename(temporary, OsStr::from_bytes(&path[name_at..])));
+    let done = copy(binary, file).and_then(|()| sys::rename_file(&temporary, &path[name_at..]));
     if done.is_err() {
-        let _ = fs::remove_file(temporary);
+        let _ = sys::remove_file(&temporary);
     }
     done
 }
