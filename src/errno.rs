@@ -16,8 +16,6 @@ pub const EINTR: i32 = 4;
 pub const EAGAIN: i32 = 11;
 /// No memory is left.
 pub const ENOMEM: i32 = 12;
-/// It makes no sense, as a link-local address without its zone.
-pub const EINVAL: i32 = 22;
 /// Longer than the file may be.
 pub const EFBIG: i32 = 27;
 /// The host lacks IPv6.
@@ -41,7 +39,7 @@ pub fn push_message(out: &mut Vec<u8>, number: i32) {
         17 => "file exists",
         20 => "not a directory",
         21 => "is a directory",
-        EINVAL => "invalid argument",
+        22 => "invalid argument",
         23 | 24 => "too many open files",
         EFBIG => "file too large",
         28 => "no space left on device",
