@@ -4,56 +4,70 @@
 //! std's kinds of errors and their words would bring its table, and the C
 //! library's, of all errors into the binary.
 
+use std::io;
+
 use crate::print::{push, push_number};
 
+/// An error of the operating system, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+impl From<io::Error> for Errno {
+    /// The number of an error; 0 for one that is std's own.
+    #[inline(never)]
+    fn from(error: io::Error) -> Errno {
+        Errno(error.raw_os_error().unwrap_or_default())
+    }
+}
+
 /// A FIFO, a device or a folder where a file is to be read. No number of the kernel's says that.
-pub const NOT_A_FILE: i32 = -1;
+pub const NOT_A_FILE: Errno = Errno(-1);
 /// No file of that name.
-pub const ENOENT: i32 = 2;
+pub const ENOENT: Errno = Errno(2);
 /// A signal came in between.
-pub const EINTR: i32 = 4;
+pub const EINTR: Errno = Errno(4);
 /// It would take longer than the socket's timeout.
-pub const EAGAIN: i32 = 11;
+pub const EAGAIN: Errno = Errno(11);
 /// No memory is left.
-pub const ENOMEM: i32 = 12;
+pub const ENOMEM: Errno = Errno(12);
 /// Longer than the file may be.
-pub const EFBIG: i32 = 27;
+pub const EFBIG: Errno = Errno(27);
 /// The host lacks IPv6.
-pub const EAFNOSUPPORT: i32 = 97;
+pub const EAFNOSUPPORT: Errno = Errno(97);
 /// The host has no address of this family.
-pub const EADDRNOTAVAIL: i32 = 99;
+pub const EADDRNOTAVAIL: Errno = Errno(99);
 /// The host has no route of this family.
-pub const ENETUNREACH: i32 = 101;
+pub const ENETUNREACH: Errno = Errno(101);
 /// Nobody listens.
-pub const ECONNREFUSED: i32 = 111;
+pub const ECONNREFUSED: Errno = Errno(111);
 /// A connection takes longer than the socket's timeout.
-pub const EINPROGRESS: i32 = 115;
+pub const EINPROGRESS: Errno = Errno(115);
 
 /// Appends the error's message: that of strerror(3), in lower case and shorter.
-pub fn push_message(out: &mut Vec<u8>, number: i32) {
-    let words = match number {
+pub fn push_message(out: &mut Vec<u8>, error: Errno) {
+    let words = match error {
         NOT_A_FILE => "not a regular file",
         ENOENT => "no such file",
         ENOMEM => "out of memory",
-        1 | 13 => "permission denied",
-        17 => "file exists",
-        20 => "not a directory",
-        21 => "is a directory",
-        22 => "invalid argument",
-        23 | 24 => "too many open files",
+        Errno(1 | 13) => "permission denied",
+        Errno(17) => "file exists",
+        Errno(20) => "not a directory",
+        Errno(21) => "is a directory",
+        Errno(22) => "invalid argument",
+        Errno(23 | 24) => "too many open files",
         EFBIG => "file too large",
-        28 => "no space left on device",
-        30 => "read-only file system",
-        32 => "broken pipe",
+        Errno(28) => "no space left on device",
+        Errno(30) => "read-only file system",
+        Errno(32) => "broken pipe",
         EAFNOSUPPORT => "address family not supported",
         EADDRNOTAVAIL => "address not available",
         ENETUNREACH => "network unreachable",
-        103 => "connection aborted",
-        104 => "connection reset",
-        110 => "no reply, the kernel gave up",
+        Errno(103) => "connection aborted",
+        Errno(104) => "connection reset",
+        Errno(110) => "no reply, the kernel gave up",
         ECONNREFUSED => "connection refused",
-        113 => "no route to host",
-        _ => {
+        Errno(113) => "no route to host",
+        Errno(number) => {
             push(out, "errno ");
             return push_number(out, u64::from(number.unsigned_abs()));
         }
@@ -79,7 +93,7 @@ mod tests {
             (24, "too many open files"),
             (27, "file too large"),
             (28, "no space left on device"),
-            (NOT_A_FILE, "not a regular file"),
+            (NOT_A_FILE.0, "not a regular file"),
             (30, "read-only file system"),
             (32, "broken pipe"),
             (71, "errno 71"),
@@ -93,7 +107,7 @@ mod tests {
             (113, "no route to host"),
         ] {
             let mut out = Vec::new();
-            push_message(&mut out, number);
+            push_message(&mut out, Errno(number));
             assert_eq!(String::from_utf8(out).as_deref(), Ok(message), "{number}");
         }
     }

@@ -1,9 +1,8 @@
 //! Why a check failed, and in which phase.
 
-use std::io;
 use std::time::Duration;
 
-use crate::errno;
+use crate::errno::{Errno, push_message};
 use crate::print::{push, push_duration};
 
 /// The phase of a check in which it failed.
@@ -26,8 +25,8 @@ pub enum Phase {
 pub enum Unhealthy {
     /// The deadline passed.
     TimedOut(Phase),
-    /// The operating system reported the error of this number.
-    Os(Phase, i32),
+    /// The operating system reported an error.
+    Os(Phase, Errno),
     /// The name does not exist, or has no address.
     HostNotFound,
     /// Every name server failed or refused.
@@ -41,11 +40,6 @@ pub enum Unhealthy {
 }
 
 impl Unhealthy {
-    /// The failure of an operation in `phase`.
-    pub fn os(phase: Phase, error: &io::Error) -> Unhealthy {
-        Unhealthy::Os(phase, error.raw_os_error().unwrap_or_default())
-    }
-
     /// Appends phase and cause: `connect: connection refused`. `timeout` is that of the attempt.
     pub fn push(self, out: &mut Vec<u8>, timeout: Duration) {
         match self {
@@ -54,9 +48,9 @@ impl Unhealthy {
                 push(out, "timed out after ");
                 push_duration(out, timeout);
             }
-            Unhealthy::Os(phase, number) => {
+            Unhealthy::Os(phase, errno) => {
                 push(out, phase.prefix());
-                errno::push_message(out, number);
+                push_message(out, errno);
             }
             Unhealthy::Incomplete(problem) | Unhealthy::Malformed(problem) => {
                 push(out, Phase::Receive.prefix());

@@ -1,9 +1,9 @@
 //! Reads and makes regular files.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 
-use crate::errno::{EFBIG, NOT_A_FILE};
+use crate::errno::{EFBIG, Errno, NOT_A_FILE};
 use crate::sys;
 
 /// Flags of open(2), the same on every platform that is built for.
@@ -14,16 +14,16 @@ const O_EXCL: i32 = 0o200;
 const O_NONBLOCK: i32 = 0o4000;
 
 /// Opens a regular file to read it. Anything else is refused, and never waited for.
-pub fn open(path: &[u8]) -> io::Result<File> {
+pub fn open(path: &[u8]) -> Result<File, Errno> {
     let file = sys::open_file(path, O_RDONLY | O_NONBLOCK)?;
     match file.metadata()?.is_file() {
         true => Ok(file),
-        false => Err(io::Error::from_raw_os_error(NOT_A_FILE)),
+        false => Err(NOT_A_FILE),
     }
 }
 
 /// The content of a regular file of at most `max` bytes.
-pub fn read(path: &[u8], max: usize) -> io::Result<Vec<u8>> {
+pub fn read(path: &[u8], max: usize) -> Result<Vec<u8>, Errno> {
     let mut file = open(path)?;
     let mut content = Vec::new();
     let mut piece = [0; 1024];
@@ -34,13 +34,13 @@ pub fn read(path: &[u8], max: usize) -> io::Result<Vec<u8>> {
             count => content.extend_from_slice(&piece[..count]),
         }
         if content.len() > max {
-            return Err(io::Error::from_raw_os_error(EFBIG));
+            return Err(EFBIG);
         }
     }
 }
 
 /// Makes a new file of this name, to write it. Only its owner may open it.
-pub fn create_new(path: &[u8]) -> io::Result<File> {
+pub fn create_new(path: &[u8]) -> Result<File, Errno> {
     sys::open_file(path, O_WRONLY | O_CREAT | O_EXCL)
 }
 
@@ -51,19 +51,15 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
     use std::process::Command;
 
-    fn failure<T>(result: io::Result<T>) -> Option<i32> {
-        result.err().and_then(|error| error.raw_os_error())
-    }
-
     #[test]
     fn a_fifo_a_folder_and_a_device_are_refused_and_never_waited_for() {
         let fifo = std::env::temp_dir().join(format!("probe-fifo-{}", std::process::id()));
         assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
-        let refused = failure(open(fifo.as_os_str().as_bytes()));
+        let refused = open(fifo.as_os_str().as_bytes()).err();
         std::fs::remove_file(&fifo).expect("removed");
         assert_eq!(refused, Some(NOT_A_FILE));
         for path in [&b"/"[..], b"/dev/null", b"/dev/zero"] {
-            assert_eq!(failure(open(path)), Some(NOT_A_FILE), "{path:?}");
+            assert_eq!(open(path).err(), Some(NOT_A_FILE), "{path:?}");
         }
     }
 
@@ -83,6 +79,6 @@ mod tests {
         let too_large = read(path, 4999);
         std::fs::remove_file(OsStr::from_bytes(path)).expect("removed");
         assert_eq!(whole.expect("it is read"), content);
-        assert_eq!(failure(too_large), Some(EFBIG));
+        assert_eq!(too_large.err(), Some(EFBIG));
     }
 }

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use scratch_probe::act::install::install;
 use scratch_probe::act::kill::{is_on_host, kill};
-use scratch_probe::errno::ENOENT;
+use scratch_probe::errno::{ENOENT, Errno};
 use scratch_probe::file;
 use scratch_probe::input::cli;
 use scratch_probe::input::config::Config;
@@ -45,9 +45,9 @@ fn main() -> ! {
 }
 
 /// The value of a variable or, by a name that begins with `/`, the content of a file.
-fn look_up(name: &[u8]) -> Result<Vec<u8>, i32> {
+fn look_up(name: &[u8]) -> Result<Vec<u8>, Errno> {
     if name.starts_with(b"/") {
-        return file::read(name, FILE_MAX).map_err(|error| error.raw_os_error().unwrap_or_default());
+        return file::read(name, FILE_MAX);
     }
     variable(name).ok_or(ENOENT)
 }

@@ -214,6 +214,7 @@ fn judge_status(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::errno::ENOENT;
     use crate::input::expand::expand;
     use crate::sys::{self, DATAGRAM, STREAM};
     use std::net::UdpSocket;
@@ -230,7 +231,7 @@ mod tests {
                 let address = sys::inet(server.local_addr().expect("an address"));
                 let timeout = Duration::from_secs(20);
                 let connection = Connection::open(DATAGRAM, &address, timeout).expect("connected");
-                let expect = expand(expect, &|_| Err(2)).expect("no variable");
+                let expect = expand(expect, &|_| Err(ENOENT)).expect("no variable");
                 let options =
                     Options { data: Some(b"PING".to_vec()), expect: vec![expect], ..Options::default() };
                 let pieces = std::thread::spawn(move || {

@@ -23,6 +23,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
+use crate::errno::Errno;
+
 /// The numbers of socket(2), the same on every platform that is built for.
 const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
@@ -79,8 +81,7 @@ pub fn inet(address: SocketAddr) -> Address {
 
 unsafe extern "C" {
     safe fn _exit(code: c_int) -> !;
-    /// kill(2).
-    pub safe fn kill(process: c_int, signal: c_int) -> c_int;
+    safe fn kill(process: c_int, signal: c_int) -> c_int;
     fn readlink(path: *const c_char, out: *mut u8, size: usize) -> isize;
     safe fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn malloc(size: usize) -> *mut u8;
@@ -119,9 +120,9 @@ unsafe impl GlobalAlloc for Heap {
 
 /// What the C library returned, or the error that it left.
 #[inline(never)]
-fn checked(result: c_int) -> io::Result<c_int> {
+fn checked(result: c_int) -> Result<c_int, Errno> {
     match result {
-        -1 => Err(io::Error::last_os_error()),
+        -1 => Err(io::Error::last_os_error().into()),
         result => Ok(result),
     }
 }
@@ -144,7 +145,7 @@ pub fn variable(name: &[u8]) -> Option<Vec<u8>> {
 /// Opens a file with these flags of open(2). Only its owner may open one that is made.
 // A copy for each caller would be larger.
 #[inline(never)]
-pub fn open_file(path: &[u8], flags: c_int) -> io::Result<File> {
+pub fn open_file(path: &[u8], flags: c_int) -> Result<File, Errno> {
     // SAFETY: open(2) reads a path that ends with NUL, and a mode.
     let number = checked(unsafe { open(c_text(path).as_ptr().cast(), flags, 0o700) })?;
     // SAFETY: it has just been opened, and nobody else has it.
@@ -152,21 +153,26 @@ pub fn open_file(path: &[u8], flags: c_int) -> io::Result<File> {
 }
 
 /// Makes `path` the folder that paths begin at.
-pub fn change_folder(path: &[u8]) -> io::Result<()> {
+pub fn change_folder(path: &[u8]) -> Result<(), Errno> {
     // SAFETY: chdir(2) reads a path that ends with NUL.
     checked(unsafe { chdir(c_text(path).as_ptr().cast()) }).map(drop)
 }
 
 /// Gives a file another path, and takes that from what had it.
-pub fn rename_file(old: &[u8], new: &[u8]) -> io::Result<()> {
+pub fn rename_file(old: &[u8], new: &[u8]) -> Result<(), Errno> {
     // SAFETY: rename(2) reads two paths that end with NUL.
     checked(unsafe { rename(c_text(old).as_ptr().cast(), c_text(new).as_ptr().cast()) }).map(drop)
 }
 
 /// Removes a file.
-pub fn remove_file(path: &[u8]) -> io::Result<()> {
+pub fn remove_file(path: &[u8]) -> Result<(), Errno> {
     // SAFETY: unlink(2) reads a path that ends with NUL.
     checked(unsafe { unlink(c_text(path).as_ptr().cast()) }).map(drop)
+}
+
+/// Sends a signal to a process (kill(2)).
+pub fn send_signal(process: c_int, signal: c_int) -> Result<(), Errno> {
+    checked(kill(process, signal)).map(drop)
 }
 
 /// A number that nobody can foresee. Where the system has none to give, Linux before 3.17 or soon
@@ -184,7 +190,7 @@ pub fn random() -> u64 {
 /// `timeout`, which is not zero, the error is `EINPROGRESS`, or `EAGAIN` for a Unix socket.
 /// Reads, writes and timeouts are the same system calls for every kind of socket, so std's
 /// `TcpStream` serves for all.
-pub fn connect_timeout(kind: c_int, address: &Address, timeout: Duration) -> io::Result<TcpStream> {
+pub fn connect_timeout(kind: c_int, address: &Address, timeout: Duration) -> Result<TcpStream, Errno> {
     let [low, high, ..] = address.bytes;
     let number = checked(socket(u16::from_ne_bytes([low, high]).into(), kind, 0))?;
     // SAFETY: it has just been opened, and nobody else has it.

@@ -2,6 +2,7 @@
 //!
 //! Input: the text, then one `NAME=value` a variable, separated by NUL.
 
+use scratch_probe::errno::ENOENT;
 use scratch_probe::input::expand::{Error, Lookup, TEXT_MAX, expand};
 
 pub fn check(data: &[u8]) {
@@ -10,7 +11,7 @@ pub fn check(data: &[u8]) {
     let variables: Vec<(&[u8], &[u8])> = parts.filter_map(variable).collect();
     let lookup = |name: &[u8]| {
         let found = variables.iter().find(|variable| variable.0 == name);
-        found.map(|variable| variable.1.to_vec()).ok_or(2)
+        found.map(|variable| variable.1.to_vec()).ok_or(ENOENT)
     };
     let expanded = expand(text, &lookup);
     for index in 0..expanded.as_ref().map_or(0, |expanded| expanded.text.len()) {
@@ -87,7 +88,7 @@ fn model<'a>(text: &'a [u8], lookup: Lookup) -> Result<Vec<u8>, Error<'a>> {
             value
         });
         match (value, default) {
-            (None, None) => return Err(Error::Missing(name, 2)),
+            (None, None) => return Err(Error::Missing(name, ENOENT)),
             (Some(value), None) => out.extend(value),
             (Some(value), Some(_)) if !value.is_empty() => out.extend(value),
             (_, Some(default)) => out.extend_from_slice(default),

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use scratch_probe::errno::{ECONNREFUSED, ENOENT};
 use scratch_probe::failure::{Phase, Unhealthy};
 use scratch_probe::input::cli::parse;
 use scratch_probe::input::config::Config;
@@ -83,7 +84,7 @@ pub fn check(data: &[u8]) {
     let lookup = |name: &[u8]| {
         let secret = (&VARIABLE[2..VARIABLE.len() - 1], SECRET);
         let found = variables.iter().chain([&secret]).find(|variable| variable.0 == name);
-        found.map(|variable| variable.1.to_vec()).ok_or(2)
+        found.map(|variable| variable.1.to_vec()).ok_or(ENOENT)
     };
     let mut config = Config::default();
     match parse(&mut args.into_iter(), &lookup, &mut config) {
@@ -170,7 +171,7 @@ fn reports(target: &Target, config: &Config) {
     let outcomes = [
         Ok(timeout),
         Err(Unhealthy::TimedOut(Phase::Resolve)),
-        Err(Unhealthy::Os(Phase::Connect, 111)),
+        Err(Unhealthy::Os(Phase::Connect, ECONNREFUSED)),
         Err(Unhealthy::HostNotFound),
         Err(Unhealthy::WrongAnswer),
     ];

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use scratch_probe::errno::ENOENT;
 use scratch_probe::failure::Unhealthy;
 use scratch_probe::input::config::Options;
 use scratch_probe::input::expand::expand;
@@ -16,7 +17,7 @@ use super::{assert_printable, strict};
 /// A target without variables: what is shown of one that has some need not be a target again.
 fn plain(text: &[u8]) -> Option<Target> {
     let has_variable = text.windows(2).any(|pair| pair == b"${");
-    parse(&expand(text, &|_| Err(2)).ok()?).ok().filter(|_| !has_variable)
+    parse(&expand(text, &|_| Err(ENOENT)).ok()?).ok().filter(|_| !has_variable)
 }
 
 pub fn check(data: &[u8]) {

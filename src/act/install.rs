@@ -1,10 +1,10 @@
 //! The probe copies itself: an image without a shell has no `cp` to do it with.
 
 use std::fs::{File, Permissions};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 
-use crate::errno;
+use crate::errno::{Errno, push_message};
 use crate::file;
 use crate::input::expand::Expanded;
 use crate::print::{push, push_escaped, push_number};
@@ -23,13 +23,13 @@ const SHOWN: usize = 256;
 pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
     let (shown, result) = match file::open(SELF) {
         Ok(binary) => (&path.raw[..], put(binary, &path.text)),
-        Err(error) => (SELF, Err(error)),
+        Err(errno) => (SELF, Err(errno)),
     };
     push(line, if result.is_ok() { "installed: " } else { "probe: " });
     push_escaped(line, shown, SHOWN);
-    if let Err(error) = &result {
+    if let Err(errno) = result {
         push(line, ": ");
-        errno::push_message(line, error.raw_os_error().unwrap_or_default());
+        push_message(line, errno);
     }
     push(line, "\n");
     result.is_ok()
@@ -44,7 +44,7 @@ pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
 /// program only once it is whole. Only the rename is by name. A sticky folder, as /tmp is, keeps
 /// him from giving that name to another file; in any other one he could as well replace the
 /// installed probe.
-fn put(binary: File, path: &[u8]) -> io::Result<()> {
+fn put(binary: File, path: &[u8]) -> Result<(), Errno> {
     let name_at = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
     if name_at > 0 {
         sys::change_folder(&path[..name_at])?;
@@ -60,7 +60,7 @@ fn put(binary: File, path: &[u8]) -> io::Result<()> {
 }
 
 /// Fills a new file with the running binary.
-fn copy(mut binary: File, mut file: File) -> io::Result<()> {
+fn copy(mut binary: File, mut file: File) -> Result<(), Errno> {
     let mut piece = [0; 4096];
     loop {
         match binary.read(&mut piece)? {
@@ -70,5 +70,5 @@ fn copy(mut binary: File, mut file: File) -> io::Result<()> {
     }
     file.set_permissions(Permissions::from_mode(0o755))?;
     // So that no failure of power, or of a server of files, comes after the rename.
-    file.sync_all()
+    Ok(file.sync_all()?)
 }

@@ -1,8 +1,6 @@
 //! A signal to process 1, so that a restart policy restarts the container.
 
-use std::io;
-
-use crate::errno;
+use crate::errno::push_message;
 use crate::file;
 use crate::input::signal::Signal;
 use crate::print::push;
@@ -28,25 +26,28 @@ pub fn is_on_host() -> bool {
 pub fn kill(signal: Signal, say: impl FnOnce(&[u8])) {
     let (name, number) = (signal.0, i32::from(signal.1));
     let is_dropped = file::read(b"/proc/1/status", STATUS_MAX).is_ok_and(|status| lacks(&status, number));
-    let may_send = sys::kill(1, 0) == 0;
+    let may_send = sys::send_signal(1, 0);
     let mut line = Vec::new();
-    push(&mut line, if may_send { "sent SIG" } else { "SIG" });
+    push(&mut line, if may_send.is_ok() { "sent SIG" } else { "SIG" });
     push(&mut line, name);
-    if may_send {
-        push(&mut line, " to process 1");
-        if is_dropped {
-            push(&mut line, "; if it goes on, it has no handler: use docker run --init");
+    match may_send {
+        Ok(()) => {
+            push(&mut line, " to process 1");
+            if is_dropped {
+                push(&mut line, "; if it goes on, it has no handler: use docker run --init");
+            }
         }
-    } else {
-        push(&mut line, " not sent to process 1: ");
-        errno::push_message(&mut line, io::Error::last_os_error().raw_os_error().unwrap_or_default());
+        Err(errno) => {
+            push(&mut line, " not sent to process 1: ");
+            push_message(&mut line, errno);
+        }
     }
     push(&mut line, "\n");
     say(&line);
-    if may_send {
-        sys::kill(1, number);
+    if may_send.is_ok() {
+        let _ = sys::send_signal(1, number);
         // As systemd does: a process that is stopped takes no signal before.
-        sys::kill(1, SIGCONT);
+        let _ = sys::send_signal(1, SIGCONT);
     }
 }
 

@@ -3,7 +3,7 @@
 //! The command line beats the environment, which beats the defaults. Options are
 //! recognised before variables are expanded, so no variable's value can become one.
 
-use crate::errno;
+use crate::errno::push_message;
 use crate::input::config::{Config, UnixSocket};
 use crate::input::duration;
 use crate::input::expand::{self, Expanded, Lookup};
@@ -260,8 +260,8 @@ impl Reader<'_> {
     /// A text with its variables expanded; `place` is where it was given.
     fn expanded(&self, place: &str, raw: &[u8]) -> Result<Expanded, Box<Error>> {
         expand::expand(raw, self.lookup).map_err(|problem| match problem {
-            expand::Error::Missing(path @ [b'/', ..], number) => {
-                error_by(b"file", Some(path), &|line| errno::push_message(line, number))
+            expand::Error::Missing(path @ [b'/', ..], errno) => {
+                error_by(b"file", Some(path), &|line| push_message(line, errno))
             }
             expand::Error::Missing(name, _) => {
                 error(b"variable", Some(name), "not set; set it, or give a default, as in ${PORT:-8080}")

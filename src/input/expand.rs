@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use crate::errno::ENOENT;
+use crate::errno::{ENOENT, Errno};
 use crate::text::{contains, cut};
 
 /// Looks up a variable of the environment or, by a name that begins with `/`, a file: its value or
-/// content, or the number of the system's error, [`ENOENT`] if there is none of that name.
-pub type Lookup<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<u8>, i32>;
+/// content, or the system's error, [`ENOENT`] if there is none of that name.
+pub type Lookup<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<u8>, Errno>;
 
 /// The longest text that is expanded to. Stops a short one that names a long variable very often.
 pub const TEXT_MAX: usize = 1024 * 1024;
@@ -17,8 +17,8 @@ pub const TEXT_MAX: usize = 1024 * 1024;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Error<'a> {
     /// There is no variable or file of this name, and no default; or the file cannot be read.
-    /// With the number of the system's error.
-    Missing(&'a [u8], i32),
+    /// With the system's error.
+    Missing(&'a [u8], Errno),
     /// A `${` that begins none of the four forms.
     Malformed,
     /// Longer than [`TEXT_MAX`].
@@ -154,9 +154,9 @@ mod tests {
                 b"/two" => b"a\n\n".to_vec(),
                 b"LINE" => b"a\n".to_vec(),
                 b"/empty" => Vec::new(),
-                b"/secret" => return Err(13),
+                b"/secret" => return Err(Errno(13)),
                 b"LONG" => vec![b'x'; TEXT_MAX / 2],
-                _ => return Err(2),
+                _ => return Err(ENOENT),
             })
         };
         expand(text.as_bytes(), &lookup).map(|expanded| expanded.text.into_iter().map(char::from).collect())
@@ -214,14 +214,14 @@ mod tests {
 
     #[test]
     fn unset_without_default_names_the_variable() {
-        assert_eq!(expanded("x${NONE}"), Err(Error::Missing(b"NONE", 2)));
-        assert_eq!(expanded("x${/none}"), Err(Error::Missing(b"/none", 2)));
+        assert_eq!(expanded("x${NONE}"), Err(Error::Missing(b"NONE", ENOENT)));
+        assert_eq!(expanded("x${/none}"), Err(Error::Missing(b"/none", ENOENT)));
     }
 
     #[test]
     fn a_file_that_cannot_be_read_is_an_error_also_with_a_default() {
         for text in ["${/secret}", "${/secret:-x}"] {
-            assert_eq!(expanded(text), Err(Error::Missing(b"/secret", 13)), "{text}");
+            assert_eq!(expanded(text), Err(Error::Missing(b"/secret", Errno(13))), "{text}");
         }
     }
 
@@ -282,7 +282,7 @@ mod tests {
             assert_eq!(expanded.is_literal(index), is_literal, "{index}");
             assert_eq!(expanded.raw_from(index), from, "{index}");
         }
-        let plain = expand(b"abc", &|_| Err(2)).expect("no variable");
+        let plain = expand(b"abc", &|_| Err(ENOENT)).expect("no variable");
         assert_eq!(plain.raw_from(1), b"bc");
     }
 }

@@ -380,11 +380,12 @@ fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, &'s
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::errno::ENOENT;
     use crate::input::expand;
 
     /// A target without variables.
     fn plain(text: &str) -> Result<Target, &'static str> {
-        parse(&expand::expand(text.as_bytes(), &|_| Err(2)).expect(text))
+        parse(&expand::expand(text.as_bytes(), &|_| Err(ENOENT)).expect(text))
     }
 
     fn http_parts(text: &str) -> (Endpoint, String, String, Option<String>) {
@@ -591,7 +592,7 @@ mod tests {
             ("unix://", UNIX),
             (&long_path, UNIX_TOO_LONG),
         ] {
-            let expanded = expand::expand(text.as_bytes(), &|_| Err(2)).expect(text);
+            let expanded = expand::expand(text.as_bytes(), &|_| Err(ENOENT)).expect(text);
             let problem = parse(&expanded).expect_err(text);
             assert_eq!(explain(&expanded, problem).0, error, "{text:?}");
         }
@@ -611,7 +612,7 @@ mod tests {
             ("http://admin:S3cr$t", None),
             ("http://u:S3cr3t@x:y", None),
         ] {
-            let expanded = expand::expand(text.as_bytes(), &|_| Err(2)).expect(text);
+            let expanded = expand::expand(text.as_bytes(), &|_| Err(ENOENT)).expect(text);
             let problem = parse(&expanded).expect_err(text);
             assert_eq!(explain(&expanded, problem).1, start.map(str::as_bytes), "{text}");
         }
@@ -628,7 +629,7 @@ mod tests {
                 b"GO6" => b"[::]:8080".to_vec(),
                 b"NAME" => b"db".to_vec(),
                 b"PORT" => b"8080".to_vec(),
-                _ => return Err(2),
+                _ => return Err(ENOENT),
             })
         };
         let one6 = |port| ip("::1", port);
@@ -666,7 +667,7 @@ mod tests {
                 b"HEX" => b"41bc".to_vec(),
                 b"URL" => b"http://u:pw@h:81/path?token=1".to_vec(),
                 b"PORT" => b"8090".to_vec(),
-                _ => return Err(2),
+                _ => return Err(ENOENT),
             })
         };
         expand::expand(text.as_bytes(), &lookup).expect(text)

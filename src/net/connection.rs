@@ -1,11 +1,11 @@
 //! A connected socket, read and written within the deadline.
 
 use std::ffi::c_int;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::errno::{EAGAIN, EINTR, ENOMEM};
+use crate::errno::{EAGAIN, EINTR, ENOMEM, Errno};
 use crate::failure::{Phase, Unhealthy};
 use crate::net::deadline::Deadline;
 use crate::sys::{self, Address};
@@ -22,7 +22,7 @@ pub struct Connection(TcpStream);
 
 impl Connection {
     /// Connects as [`sys::connect_timeout`] does.
-    pub fn open(kind: c_int, address: &Address, timeout: Duration) -> io::Result<Connection> {
+    pub fn open(kind: c_int, address: &Address, timeout: Duration) -> Result<Connection, Errno> {
         sys::connect_timeout(kind, address, timeout).map(Connection)
     }
 
@@ -39,7 +39,7 @@ impl Connection {
         while !rest.is_empty() {
             let sent = retry(Phase::Send, deadline, &mut |timeout| {
                 self.0.set_write_timeout(Some(timeout))?;
-                self.0.write(rest)
+                Ok(self.0.write(rest)?)
             })?;
             rest = &rest[sent..];
         }
@@ -58,7 +58,7 @@ impl Connection {
         received.resize(received.capacity(), 0);
         let count = retry(Phase::Receive, deadline, &mut |timeout| {
             self.0.set_read_timeout(Some(timeout))?;
-            self.0.read(&mut received[start..])
+            Ok(self.0.read(&mut received[start..])?)
         });
         received.truncate(start + count.unwrap_or_default());
         count
@@ -70,13 +70,13 @@ impl Connection {
 fn retry(
     phase: Phase,
     deadline: &Deadline,
-    operation: &mut dyn FnMut(Duration) -> io::Result<usize>,
+    operation: &mut dyn FnMut(Duration) -> Result<usize, Errno>,
 ) -> Result<usize, Unhealthy> {
     while let Some(timeout) = deadline.socket_timeout(1) {
         match operation(timeout) {
             Ok(count) => return Ok(count),
-            Err(error) if matches!(error.raw_os_error(), Some(EAGAIN | EINTR)) => {}
-            Err(error) => return Err(Unhealthy::os(phase, &error)),
+            Err(EAGAIN | EINTR) => {}
+            Err(errno) => return Err(Unhealthy::Os(phase, errno)),
         }
     }
     Err(Unhealthy::TimedOut(phase))

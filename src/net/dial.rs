@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::errno::{EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINPROGRESS, EINTR, ENETUNREACH};
+use crate::errno::{EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINPROGRESS, EINTR, ENETUNREACH, Errno};
 use crate::failure::{Phase, Unhealthy};
 use crate::input::target::{Endpoint, Host};
 use crate::net::connection::Connection;
@@ -34,7 +34,7 @@ pub fn connect(endpoint: &Endpoint, deadline: &Deadline) -> Result<Connection, U
 }
 
 /// The error of an address that has taken longer than it was given, or that has not had its turn.
-const HANGS: i32 = EINPROGRESS;
+const HANGS: Errno = EINPROGRESS;
 
 /// Tries every address until one connects. Each has an equal share of the time left; those that
 /// hang are tried again until the deadline, in the time that the others did not use.
@@ -45,7 +45,7 @@ fn connect_any(addresses: &[Address], deadline: &Deadline) -> Result<Connection,
         if hanging == 0 || deadline.left().is_none() {
             return Err(match likeliest_cause(&errors) {
                 HANGS => Unhealthy::TimedOut(Phase::Connect),
-                error => Unhealthy::Os(Phase::Connect, error),
+                errno => Unhealthy::Os(Phase::Connect, errno),
             });
         }
         for (address, error) in addresses.iter().zip(&mut errors) {
@@ -55,10 +55,8 @@ fn connect_any(addresses: &[Address], deadline: &Deadline) -> Result<Connection,
                 hanging -= 1;
                 match Connection::open(sys::STREAM, address, share) {
                     Ok(connection) => return Ok(connection),
-                    Err(failure) => match failure.raw_os_error().unwrap_or_default() {
-                        EAGAIN | HANGS | EINTR => {}
-                        number => *error = number,
-                    },
+                    Err(EAGAIN | HANGS | EINTR) => {}
+                    Err(errno) => *error = errno,
                 }
             }
         }
@@ -67,8 +65,8 @@ fn connect_any(addresses: &[Address], deadline: &Deadline) -> Result<Connection,
 
 /// The error to report: that of the first address that this host can reach at all. One of a
 /// family that it lacks says nothing about the server.
-fn likeliest_cause(errors: &[i32]) -> i32 {
-    let has_no_route = |error: &i32| matches!(*error, EADDRNOTAVAIL | ENETUNREACH | EAFNOSUPPORT);
+fn likeliest_cause(errors: &[Errno]) -> Errno {
+    let has_no_route = |error: &Errno| matches!(*error, EADDRNOTAVAIL | ENETUNREACH | EAFNOSUPPORT);
     *errors.iter().find(|error| !has_no_route(error)).unwrap_or(&errors[0])
 }
 
@@ -86,9 +84,10 @@ mod tests {
             (&[101, 97, 113, 111], 113),
             (&[99, 101], 99),
             (&[97], 97),
-            (&[101, HANGS, 111], HANGS),
+            (&[101, HANGS.0, 111], HANGS.0),
         ] {
-            assert_eq!(likeliest_cause(errors), cause, "{errors:?}");
+            let numbers: Vec<_> = errors.iter().map(|&number| Errno(number)).collect();
+            assert_eq!(likeliest_cause(&numbers), Errno(cause), "{errors:?}");
         }
     }
 }

@@ -161,7 +161,7 @@ impl LookUp {
             let address = sys::inet(*server);
             match Connection::open(DATAGRAM, &address, PAUSE) {
                 Ok(connection) => look_up.servers.push(Server { address, connection }),
-                Err(error) => look_up.failure = Unhealthy::os(Phase::Resolve, &error),
+                Err(errno) => look_up.failure = Unhealthy::Os(Phase::Resolve, errno),
             }
         }
         // Random, as the port is that the kernel chooses (RFC 5452, 9.2).
@@ -184,8 +184,8 @@ impl LookUp {
         match asked.and_then(|()| self.servers[index].connection.receive(&mut message, turn)) {
             Ok(_) => self.accept(index, &|question| dns::answer(&message, question), until),
             // Nobody listens there, or no route leads there.
-            Err(Unhealthy::Os(_, number)) => {
-                self.failure = Unhealthy::Os(Phase::Resolve, number);
+            Err(Unhealthy::Os(_, errno)) => {
+                self.failure = Unhealthy::Os(Phase::Resolve, errno);
                 self.questions.iter_mut().for_each(|question| question.done |= 1 << index);
             }
             Err(_) => {}
@@ -247,7 +247,7 @@ fn exchange_over_tcp(server: &Address, question: &[u8], until: &Deadline) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::errno::ECONNREFUSED;
+    use crate::errno::{ECONNREFUSED, Errno};
     use std::net::{Ipv4Addr, UdpSocket};
     use std::thread;
 
@@ -324,7 +324,7 @@ mod tests {
     }
 
     /// A link-local address without its zone.
-    const EINVAL: i32 = 22;
+    const EINVAL: Errno = Errno(22);
 
     const LONG: Duration = Duration::from_secs(20);
     const FOUND: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1))];

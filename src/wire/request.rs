@@ -86,11 +86,12 @@ fn base64(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::errno::ENOENT;
     use crate::input::expand::expand;
     use crate::input::target::{Check, parse};
 
     fn sent(target: &str, change: impl FnOnce(&mut Options)) -> String {
-        let expanded = expand(target.as_bytes(), &|_| Err(2)).expect(target);
+        let expanded = expand(target.as_bytes(), &|_| Err(ENOENT)).expect(target);
         let Ok(Check::Http(http)) = parse(&expanded).map(|target| target.check) else {
             panic!("{target}");
         };
