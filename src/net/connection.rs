@@ -14,8 +14,9 @@ use crate::sys::{self, Address};
 /// EDNS (RFC 1035, 4.2.1). For 1,024 bytes musl's allocator would make a mapping.
 const FIRST_ROOM: usize = 1000;
 
-/// The most room for one piece: a flood is read in few of them.
-const LAST_ROOM: usize = 16 * FIRST_ROOM;
+/// The most room that is made at once, and filled with zeros for a piece: enough to read a flood in few
+/// pieces, little beside what the kernel does for a piece of one byte.
+const LAST_ROOM: usize = 64 * FIRST_ROOM;
 
 /// A connected socket of any kind.
 pub struct Connection(TcpStream);
@@ -53,9 +54,10 @@ impl Connection {
         let start = received.len();
         if start == received.capacity() {
             let room = start.clamp(FIRST_ROOM, LAST_ROOM);
-            received.try_reserve(room).or(Err(Unhealthy::Os(Phase::Receive, ENOMEM)))?;
+            // Not doubled to the end: a block that grows is copied, and is there twice meanwhile.
+            received.try_reserve_exact(room).or(Err(Unhealthy::Os(Phase::Receive, ENOMEM)))?;
         }
-        received.resize(received.capacity(), 0);
+        received.resize(received.capacity().min(start + LAST_ROOM), 0);
         let count = retry(Phase::Receive, deadline, &mut |timeout| {
             self.0.set_read_timeout(Some(timeout))?;
             Ok(self.0.read(&mut received[start..])?)
@@ -91,6 +93,20 @@ mod tests {
 
     fn is_to_itself(socket: impl Into<OwnedFd>) -> bool {
         Connection(TcpStream::from(socket.into())).is_to_itself()
+    }
+
+    #[test]
+    fn a_piece_is_bounded_however_much_room_there_is() {
+        let (stream, mut server) = UnixStream::pair().expect("a pair");
+        let sent = [b'x'; LAST_ROOM + 1];
+        std::thread::spawn(move || server.write_all(&sent));
+        let mut connection = Connection(TcpStream::from(OwnedFd::from(stream)));
+        let mut received = Vec::with_capacity(4 * LAST_ROOM);
+        while received.len() < sent.len() {
+            let count = connection.receive(&mut received, &Deadline::after(Duration::from_secs(20)));
+            assert!(matches!(count, Ok(1..=LAST_ROOM)), "{count:?}");
+        }
+        assert_eq!(received, sent);
     }
 
     #[test]
