@@ -14,7 +14,7 @@ use scratch_probe::file;
 use scratch_probe::input::cli;
 use scratch_probe::input::config::Config;
 use scratch_probe::run::run;
-use scratch_probe::sys::{Heap, STDERR, STDOUT, exit, standard_stream, variable};
+use scratch_probe::sys::{Heap, STDERR, STDOUT, exit, has_clock, standard_stream, variable};
 
 #[global_allocator]
 static HEAP: Heap = Heap;
@@ -37,6 +37,9 @@ fn main() -> ! {
                 false,
                 b"probe: --kill: must run in a container, process 1 here is the host's (see probe --help)\n",
             ),
+            None if !has_clock() => {
+                say(false, b"probe: the clock cannot be read; update libseccomp on the host\n")
+            }
             None => check(&config),
         },
         Err(error) => say(false, &error.0),

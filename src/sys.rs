@@ -83,6 +83,7 @@ unsafe extern "C" {
     safe fn _exit(code: c_int) -> !;
     safe fn kill(process: c_int, signal: c_int) -> c_int;
     fn readlink(path: *const c_char, out: *mut u8, size: usize) -> isize;
+    safe fn clock_gettime(clock: c_int, time: &mut [u64; 2]) -> c_int;
     safe fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
     fn malloc(size: usize) -> *mut u8;
     fn free(block: *mut u8);
@@ -140,6 +141,13 @@ pub fn variable(name: &[u8]) -> Option<Vec<u8>> {
     let value = unsafe { getenv(c_text(name).as_ptr().cast()) };
     // SAFETY: what is not null is a text that ends with NUL.
     (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_bytes().to_vec())
+}
+
+/// Whether the clock can be read that std's `Instant` takes for granted. An old libseccomp does not know
+/// the call for it on 32-bit platforms, so Docker's default profile forbids it.
+pub fn has_clock() -> bool {
+    const CLOCK_MONOTONIC: c_int = 1;
+    cfg!(target_pointer_width = "64") || clock_gettime(CLOCK_MONOTONIC, &mut [0; 2]) == 0
 }
 
 /// Opens a file with these flags of open(2). Only its owner may open one that is made.
