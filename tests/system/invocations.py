@@ -1,4 +1,4 @@
-"""Random invocations of the probe against random servers; see tests/system/random."""
+"""Random invocations of the probe against random servers; see tests/system/invocations."""
 
 import collections
 import os
