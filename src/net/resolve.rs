@@ -78,6 +78,8 @@ impl Question {
 
     /// Takes the answer of the name server `bit`, if it is one to this question and the first. A truncated
     /// one is asked for again over TCP (RFC 7766). Fails if the name server failed or refused.
+    // A stack frame of its own, see `probe::attempt`.
+    #[inline(never)]
     fn accept(
         &mut self,
         answer: Option<Answer>,
@@ -172,6 +174,8 @@ impl LookUp {
     }
 
     /// Sends a name server every question that it may still answer.
+    // A stack frame of its own, see `probe::attempt`.
+    #[inline(never)]
     fn ask(&mut self, index: usize, deadline: &Deadline) -> Result<(), Unhealthy> {
         let server = &mut self.servers[index];
         let mut open = self.questions.iter().filter(|question| question.is_open(1 << index));
