@@ -247,12 +247,18 @@ mod tests {
             (b"\x16\x03\x03\0\0", r#"not a TLS response: "\x16\x03\x03\x00\x00""#),
             (b"\x15\x03\x03\0\x03", r#"not a TLS response: "\x15\x03\x03\x00\x03""#),
             (&[WARNED, b"HTTP"].concat(), r#"not a TLS response: "HTTP""#),
+            (b"\x16\x03\x03\x40\0", "more"),
             (b"\x16\x03\x03\x40\x01", "ServerHello longer than 16 KiB"),
             (b"\x15\x03\x03\xff\xff", "ServerHello longer than 16 KiB"),
             (b"\x15\x03\x03\0\x02\x02\x28", "server refused with TLS alert 40"),
             (b"\x15\x03\x03\0\x02\x01\0", "server refused with TLS alert 0"),
             (b"\x15\x03\0\0\x02\x02\x70", "server refused with TLS alert 112"),
             (&WARNED.repeat(3000), "ServerHello longer than 16 KiB"),
+            // The cap lies in an alert.
+            (
+                &[&records(&[SERVER_HELLO], 1), &WARNED.repeat(2339)[..], b"\x15\x03\x03\0\x02"].concat(),
+                "ServerHello longer than 16 KiB",
+            ),
             (&records(&long, 255), "ServerHello longer than 16 KiB"),
             (&records(&[SERVER_HELLO, 1, 0, 0], 1), "ServerHello longer than 16 KiB"),
             (&client_hello(None), "malformed ServerHello"),
@@ -268,6 +274,15 @@ mod tests {
                     assert_eq!((outcome, &*detail), (Err(Unhealthy::WrongAnswer), words), "{stream:?}")
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_answer_has_its_cap_to_the_byte() {
+        for (extensions, length, outcome) in [(3, 16_384, Ok(())), (4, 16_385, Err(TOO_LONG))] {
+            let hello = records(&hello([3, 3], &vec![0; extensions]), 255);
+            let stream = [WARNED.repeat(2333), hello].concat();
+            assert_eq!((stream.len(), read_all(&stream).0), (length, outcome));
         }
     }
 
