@@ -82,6 +82,7 @@ mod tests {
     #[test]
     fn every_message_to_the_letter() {
         for (number, message) in [
+            (1, "permission denied"),
             (2, "no such file"),
             (12, "out of memory"),
             (13, "permission denied"),
