@@ -128,8 +128,8 @@ fn checked(result: c_int) -> Result<c_int, Errno> {
     }
 }
 
-/// A text as C has it, with a NUL at its end. It has none within: neither arguments nor variables
-/// can, and where a text is made of other bytes control characters are refused.
+/// The text, and the NUL that ends it in C. There is none within: an argument and a variable cannot
+/// have one, and `${0x00}` is refused as a control character where a path is wanted.
 #[inline(never)]
 fn c_text(text: &[u8]) -> Vec<u8> {
     [text, b"\0"].concat()
@@ -143,8 +143,8 @@ pub fn variable(name: &[u8]) -> Option<Vec<u8>> {
     (!value.is_null()).then(|| unsafe { CStr::from_ptr(value) }.to_bytes().to_vec())
 }
 
-/// Whether the clock can be read that std's `Instant` takes for granted. An old libseccomp does not know
-/// the call for it on 32-bit platforms, so Docker's default profile forbids it.
+/// Whether the monotonic clock can be read, which std's `Instant` takes for granted. On 32-bit platforms
+/// that is a newer system call: an old libseccomp does not know it, and Docker's default profile forbids it.
 pub fn has_clock() -> bool {
     const CLOCK_MONOTONIC: c_int = 1;
     cfg!(target_pointer_width = "64") || clock_gettime(CLOCK_MONOTONIC, &mut [0; 2]) == 0
@@ -154,28 +154,32 @@ pub fn has_clock() -> bool {
 // A copy for each caller would be larger.
 #[inline(never)]
 pub fn open_file(path: &[u8], flags: c_int) -> Result<File, Errno> {
+    let path = c_text(path);
     // SAFETY: open(2) reads a path that ends with NUL, and a mode.
-    let number = checked(unsafe { open(c_text(path).as_ptr().cast(), flags, 0o700) })?;
+    let number = checked(unsafe { open(path.as_ptr().cast(), flags, 0o700) })?;
     // SAFETY: it has just been opened, and nobody else has it.
     Ok(unsafe { File::from_raw_fd(number) })
 }
 
-/// Makes `path` the folder that paths begin at.
+/// Makes `path` the current directory (chdir(2)).
 pub fn change_folder(path: &[u8]) -> Result<(), Errno> {
+    let path = c_text(path);
     // SAFETY: chdir(2) reads a path that ends with NUL.
-    checked(unsafe { chdir(c_text(path).as_ptr().cast()) }).map(drop)
+    checked(unsafe { chdir(path.as_ptr().cast()) }).map(drop)
 }
 
-/// Gives a file another path, and takes that from what had it.
+/// Renames a file, and replaces the one that had the new name (rename(2)).
 pub fn rename_file(old: &[u8], new: &[u8]) -> Result<(), Errno> {
+    let [old, new] = [c_text(old), c_text(new)];
     // SAFETY: rename(2) reads two paths that end with NUL.
-    checked(unsafe { rename(c_text(old).as_ptr().cast(), c_text(new).as_ptr().cast()) }).map(drop)
+    checked(unsafe { rename(old.as_ptr().cast(), new.as_ptr().cast()) }).map(drop)
 }
 
-/// Removes a file.
+/// Removes a file (unlink(2)).
 pub fn remove_file(path: &[u8]) -> Result<(), Errno> {
+    let path = c_text(path);
     // SAFETY: unlink(2) reads a path that ends with NUL.
-    checked(unsafe { unlink(c_text(path).as_ptr().cast()) }).map(drop)
+    checked(unsafe { unlink(path.as_ptr().cast()) }).map(drop)
 }
 
 /// Sends a signal to a process (kill(2)).
