@@ -453,8 +453,13 @@ mod tests {
             (vec![reserved(headers.clone()), reserved(data.clone()), reserved(trailers.clone())], "SERVING"),
             (
                 vec![
+                    // WINDOW_UPDATE, two settings, PING; WINDOW_UPDATE of this stream, RST_STREAM of another.
                     b"\0\0\x04\x08\0\0\0\0\0\0\0\0\x01".to_vec(),
+                    b"\0\0\x0c\x04\0\0\0\0\0\0\x03\0\0\0\x64\0\x04\0\0\xff\xff".to_vec(),
+                    b"\0\0\x08\x06\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec(),
                     headers.clone(),
+                    frame(8, 0, &[0, 0, 0, 1]),
+                    b"\0\0\x04\x03\0\0\0\0\x03\0\0\0\x08".to_vec(),
                     data.clone(),
                     READY.to_vec(),
                     trailers.clone(),
@@ -495,6 +500,16 @@ mod tests {
         let at = other.len() - OK.len() - 1;
         other[at] = 3;
         assert_eq!(read(&other), "more");
+    }
+
+    #[test]
+    fn an_answer_has_its_cap_to_the_byte() {
+        let good = answer(b"\x88", SERVING, OK);
+        for (length, words) in [(16_384, "SERVING"), (16_385, "gRPC answer longer than 16 KiB")] {
+            // A frame of a kind that is not known (RFC 9113, 4.1).
+            let unknown = frame(0xff, 0, &vec![0; length - good.len() - FRAME_HEADER]);
+            assert_eq!(read(&[READY, &unknown, &good[READY.len()..]].concat()), words, "{length}");
+        }
     }
 
     #[test]
