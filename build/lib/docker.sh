@@ -77,7 +77,7 @@ start() {
 # state NAME FORMAT: what docker inspect says.
 state() { docker inspect --format "$2" "$1"; }
 
-is_health() { [ "$(state "$1" '{{.State.Health.Status}}')" = "$2" ]; }
+is_health() { [ "$(state "$1" '{{if .State.Health}}{{.State.Health.Status}}{{end}}')" = "$2" ]; }
 
 # The last check's exit code and line.
 last_check() { state "$1" '{{range .State.Health.Log}}{{println .ExitCode .Output}}{{end}}' | grep . | tail -n 1; }
