@@ -520,6 +520,11 @@ mod tests {
             let padding = "x".repeat(HEADER_MAX - start.len() - end.len() + excess);
             assert_eq!(read_all(&[format!("{start}{padding}{end}").as_bytes()], false), want);
         }
+        let unfinished = format!("{start}{}", "x".repeat(HEADER_MAX - start.len()));
+        assert_eq!(
+            read_all(&[unfinished.as_bytes()], false),
+            Err(Unhealthy::Incomplete("connection closed in the middle of the headers"))
+        );
     }
 
     #[test]
