@@ -494,12 +494,14 @@ mod tests {
 
     #[test]
     fn grpc_targets_with_their_authority_and_service() {
+        let longest = "x".repeat(SERVICE_MAX);
         for (text, endpoint, authority, service) in [
             ("grpc://localhost:50051", LOCAL(50051), "localhost:50051", ""),
             ("GRPC://a.example.:80/", name("a.example.", 80), "a.example.", ""),
             ("grpc://[::1]:9/pkg.v1.Service", ip("::1", 9), "[::1]:9", "pkg.v1.Service"),
             ("grpc://:50051/x", LOCAL(50051), "localhost:50051", "x"),
             ("grpc://x:1/a/b%20?c#d e@f:g", name("x", 1), "x:1", "a/b%20?c#d e@f:g"),
+            (&format!("grpc://x:1/{longest}"), name("x", 1), "x:1", &longest),
             // Over a Unix socket.
             ("grpc://localhost", LOCAL(0), "localhost", ""),
             ("grpc://localhost/x", LOCAL(0), "localhost", "x"),
