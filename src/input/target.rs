@@ -441,6 +441,7 @@ mod tests {
             ("http://u:p@h/", "u:p", "http://***@h/"),
             ("http://u@h/", "u:", "http://***@h/"),
             ("http://u:@h/", "u:", "http://***@h/"),
+            ("http://@h/", ":", "http://@h/"),
             ("u:p@h", "u:p", "***@h"),
             ("http://u:p@ss:w@h:1/@", "u:p@ss:w", "http://***@h:1/@"),
             ("http://u:%70%2f%40%C3@h/", "u:p/@\u{c3}", "http://***@h/"),
@@ -458,7 +459,9 @@ mod tests {
     #[test]
     fn tcp_and_unix_targets() {
         let long = format!("unix:/{}", "x".repeat(UNIX_PATH_MAX - 1));
+        let long_name = "x".repeat(NAME_MAX);
         for (text, endpoint) in [
+            (&*format!("tcp://{long_name}:1"), name(&long_name, 1)),
             ("tcp://db:5432", name("db", 5432)),
             ("TCP://[::1]:22", ip("::1", 22)),
             ("tcp://localhost:1", LOCAL(1)),
@@ -695,6 +698,12 @@ mod tests {
             let Check::Http(http) = target.check else { panic!("{text}") };
             assert_eq!(http.user_info, Some(user_info), "{text}");
         }
+    }
+
+    #[test]
+    fn no_host_out_of_a_variable_becomes_user_info() {
+        let target = expand::expand(b"http://u:p@${HOST}/", &|_| Ok(b"h@other".to_vec())).expect("a value");
+        assert_eq!(parse(&target), Err(HOST));
     }
 
     #[test]
