@@ -84,6 +84,17 @@ fn the_copy_runs() {
 }
 
 #[test]
+fn a_name_without_a_folder_is_one_in_the_current_directory() {
+    let folder = Folder::new();
+    installs(&folder.join("check"));
+    let mut copy = command_of(&folder.join("check"));
+    copy.args(["--install", "probe"]).current_dir(&folder.0);
+    finished(copy).healthy("installed: probe\n");
+    is_whole(&folder.join("probe"));
+    assert_eq!(folder.names(), ["check", "probe"]);
+}
+
+#[test]
 fn the_mode_is_that_of_a_program_whatever_the_umask() {
     let folder = Folder::new();
     let mut command = Command::new("sh");
