@@ -47,8 +47,6 @@ impl Expanded {
     }
 
     /// The text with this part of it in brackets.
-    // A stack frame of its own, see `probe::attempt`.
-    #[inline(never)]
     pub fn in_brackets(&self, part: Range<usize>) -> Expanded {
         let mut expanded = self.clone();
         for (at, bracket) in [(part.end, b']'), (part.start, b'[')] {

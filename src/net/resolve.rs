@@ -174,8 +174,6 @@ impl LookUp {
     }
 
     /// Sends a name server every question that it may still answer.
-    // A stack frame of its own, see `probe::attempt`.
-    #[inline(never)]
     fn ask(&mut self, index: usize, deadline: &Deadline) -> Result<(), Unhealthy> {
         let server = &mut self.servers[index];
         let mut open = self.questions.iter().filter(|question| question.is_open(1 << index));
