@@ -69,7 +69,9 @@ fn answer(mut stream: TcpStream, status: fn(&str) -> &'static str) -> std::io::R
     let status = status(&String::from_utf8_lossy(&request));
     let body = "MatriX.143";
     let length = body.len();
-    write!(stream, "HTTP/1.0 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{body}")
+    let head = format!("HTTP/1.0 {status}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n");
+    // In one write, as servers do: with several, it is chance how often a client reads.
+    stream.write_all((head + body).as_bytes())
 }
 
 fn status(request: &str) -> &'static str {
