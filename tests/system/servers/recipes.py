@@ -454,7 +454,7 @@ def http11():
     servers = {
         "Envoy": (f"{PYTHON}/lib/python3*/site-packages/envoy/_bin/envoy", lambda command: [command, "-c", "envoy.json", "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "warning"]),
         "nginx with `return 444` for HTTP/1.0": (shutil.which("nginx") or "", lambda _: nginx("8080", refuses)),
-        "Python's websockets 14 and 15": (f"{PYTHON}/bin/python3", lambda command: [command, "new.py"]),
+        "Python's websockets 14 and 15": (f"{PYTHON}/lib/python3*/site-packages/websockets", lambda _: [f"{PYTHON}/bin/python3", "new.py"]),
         "Python's websockets 10 to 13": (f"{PYTHON}/websockets-12", lambda command: ["env", f"PYTHONPATH={command}", "python3", "old.py"]),
     }
     assert servers.keys() == page["http1.1"][1].keys()
