@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use support::*;
 
@@ -144,7 +144,7 @@ fn started(args: &[&str]) -> Child {
     // A signal that came before env has done its work would be lost.
     let start = Instant::now();
     while ignores_sigint(&child.id().to_string()) && start.elapsed() < GENEROUS {
-        std::thread::yield_now();
+        thread::yield_now();
     }
     child
 }
@@ -162,9 +162,7 @@ fn ended_by(mut child: Child, signal: i32) {
 
 #[test]
 fn sigterm_and_sigint_end_it_at_once_in_each_phase() {
-    let full = socket_path();
-    let _streams = full_backlog(&full);
-    let full = format!("unix:{}", full.display());
+    let (full, _backlog) = full_backlog();
     let data = "x".repeat(120_000);
     for signal in [2, 15] {
         // Whoever connects is announced before anything else happens.
@@ -195,25 +193,6 @@ fn sigterm_and_sigint_end_it_at_once_in_each_phase() {
 
         ended_by(started(&[&full]), signal);
     }
-}
-
-/// A listener that never accepts, and streams that fill its backlog.
-fn full_backlog(path: &Path) -> impl Sized {
-    use std::os::unix::net::{UnixListener, UnixStream};
-    let listener = UnixListener::bind(path).expect("a socket");
-    let (sender, receiver) = mpsc::channel();
-    let path = path.to_path_buf();
-    // It blocks in connect once the backlog is full, for as long as the test runs.
-    thread::spawn(move || {
-        while let Ok(stream) = UnixStream::connect(&path) {
-            let _ = sender.send(stream);
-        }
-    });
-    let mut streams = Vec::new();
-    while let Ok(stream) = receiver.recv_timeout(Duration::from_millis(500)) {
-        streams.push(stream);
-    }
-    (listener, streams)
 }
 
 #[test]

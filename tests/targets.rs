@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::UnixDatagram;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -115,30 +115,10 @@ fn http_over_a_unix_socket() {
 
 #[test]
 fn a_full_backlog_of_a_unix_socket_obeys_the_deadline() {
-    let path = socket_path();
-    let _listener = UnixListener::bind(&path).expect("a socket");
-    // Never accepted: std's backlog is 128 or as large as the kernel's limit.
-    let target = format!("unix:{}", path.display());
-    let mut command = command();
-    command.args(["-t", "300ms", "-q", &target]);
-    let mut fillers = Vec::new();
-    let full = (0..100_000).any(|_| {
-        let Some(stream) = connect_unless_full(&path) else { return true };
-        fillers.push(stream);
-        false
-    });
-    assert!(full, "the backlog has a limit");
-    finished(command)
+    let (target, _backlog) = full_backlog();
+    probe(&["-t", "300ms", "-q", &target])
         .within(Duration::from_secs(5))
         .unhealthy(&format!("unhealthy: {target}: connect: timed out after 300ms"));
-}
-
-/// A connection that waits in the backlog; `None` if there is no place in it.
-fn connect_unless_full(path: &std::path::Path) -> Option<std::os::unix::net::UnixStream> {
-    let path = path.to_path_buf();
-    let (sender, receiver) = std::sync::mpsc::channel();
-    thread::spawn(move || sender.send(std::os::unix::net::UnixStream::connect(path)));
-    receiver.recv_timeout(Duration::from_millis(500)).ok()?.ok()
 }
 
 #[test]

@@ -7,8 +7,10 @@
 #![allow(dead_code)] // Each test file uses its own part of this.
 
 use std::env;
+use std::ffi::c_int;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -119,6 +121,20 @@ pub fn serve_unix(deed: impl Fn(UnixStream) + Send + 'static) -> PathBuf {
     let listener = UnixListener::bind(&path).expect("a socket");
     thread::spawn(move || listener.incoming().flatten().for_each(deed));
     path
+}
+
+unsafe extern "C" {
+    safe fn listen(socket: c_int, backlog: c_int) -> c_int;
+}
+
+/// A Unix socket that nobody accepts from, as a target, and what keeps its backlog full.
+pub fn full_backlog() -> (String, impl Sized) {
+    let path = socket_path();
+    let listener = UnixListener::bind(&path).expect("a socket");
+    // std's backlog is as large as the kernel lets it be. Listening again changes it; one always fits.
+    assert_eq!(listen(listener.as_raw_fd(), 0), 0, "listen(2)");
+    let waits = UnixStream::connect(&path).expect("it waits to be accepted");
+    (format!("unix:{}", path.display()), (listener, waits))
 }
 
 /// A port on which nobody listens. It stays bound, so nobody else gets it.
