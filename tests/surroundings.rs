@@ -193,6 +193,41 @@ fn one_that_is_stopped_and_continued_goes_on_in_each_phase() {
 }
 
 #[test]
+fn an_answer_that_there_is_no_memory_for_is_unhealthy() {
+    let small = format!("127.0.0.1:{}", serve(answers(OK)));
+    let large = format!("127.0.0.1:{}", serve(answers(OK.to_string() + &"x".repeat(1 << 20))));
+    let limited = |kilobytes: usize, target: &str| {
+        let probe = command();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -v {kilobytes} && exec \"$@\""), "sh"]);
+        shell.arg(probe.get_program()).args(probe.get_args()).arg(target);
+        finished(shell)
+    };
+    // How little it can do with is the C library's choice.
+    let (mut too_little, mut enough) = (0, 1 << 16);
+    while enough - too_little > 64 {
+        let middle = (too_little + enough) / 2;
+        let is_enough = limited(middle, &small).code == Some(0);
+        *(if is_enough { &mut enough } else { &mut too_little }) = middle;
+    }
+    limited(enough + 256, &large)
+        .unhealthy(&format!("unhealthy: {large}: 200 OK, then receive: out of memory"));
+}
+
+#[test]
+fn no_signal_is_sent_on_a_host() {
+    let good = format!("127.0.0.1:{}", serve(answers(OK)));
+    // As a healthy check, which sends none anywhere.
+    let run = probe(&["--wait", "20s", "--kill", "HUP", &good]);
+    match fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]") {
+        true => run.unhealthy(
+            "probe: --kill: must run in a container, process 1 here is the host's (see probe --help)",
+        ),
+        false => run.healthy(&format!("healthy: {good}: 200 OK in ")),
+    }
+}
+
+#[test]
 fn only_the_monotonic_clock_counts() {
     // No test may set this machine's clock, so the source has to show it: it
     // does not know the other clock.
