@@ -40,6 +40,7 @@ pub mod net {
 /// The bytes of protocols, without I/O.
 pub mod wire {
     pub mod grpc;
+    pub mod progress;
     pub mod request;
     pub mod response;
     pub mod tls;

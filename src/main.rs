@@ -14,10 +14,7 @@ use scratch_probe::file;
 use scratch_probe::input::cli;
 use scratch_probe::input::config::Config;
 use scratch_probe::run::run;
-use scratch_probe::sys::{Heap, STDERR, STDOUT, exit, has_clock, standard_stream, variable};
-
-#[global_allocator]
-static HEAP: Heap = Heap;
+use scratch_probe::sys::{STDERR, STDOUT, exit, has_clock, standard_stream, variable};
 
 /// The longest file that a `${/path}` is replaced by.
 const FILE_MAX: usize = 64 * 1024;

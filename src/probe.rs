@@ -11,8 +11,9 @@ use crate::net::dial;
 use crate::print::{SHOWN, push, push_answer, push_escaped, push_number, push_quoted};
 use crate::text::{Search, contains};
 use crate::wire::grpc::{self, Answer};
+use crate::wire::progress::Progress;
 use crate::wire::request::{method, request};
-use crate::wire::response::{BODY_MAX, Response};
+use crate::wire::response::{BODY_MAX, NOT_HTTP, Response};
 use crate::wire::tls::{ServerHello, client_hello};
 
 /// Checks `target` once, within `deadline`. Appends to `detail` what is known of the server's
@@ -31,7 +32,7 @@ pub fn attempt(
         None => &target.endpoint,
     };
     let connection = dial::connect(endpoint, deadline)?;
-    let mut attempt = Attempt { connection, options, deadline };
+    let mut attempt = Attempt { connection, options, deadline, received: Vec::new() };
     let outcome = match &target.check {
         Check::Http(http) => attempt.http(http, detail),
         // Any connection may do here, so this is asked first.
@@ -43,6 +44,9 @@ pub fn attempt(
     if outcome.is_err() && attempt.connection.is_to_itself() {
         detail.clear();
         return Err(REFUSED);
+    }
+    if let Err(Unhealthy::Foreign(problem, at)) = outcome {
+        push_foreign(detail, problem, &attempt.received[at..]);
     }
     outcome
 }
@@ -60,22 +64,24 @@ struct Attempt<'a> {
     connection: Connection,
     options: &'a Options,
     deadline: &'a Deadline,
+    /// All that has been received.
+    received: Vec<u8>,
 }
 
 /// Reads on in everything that has been received.
-type Read<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), Unhealthy>;
+type Parser<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<Progress, Unhealthy>;
 
 impl Attempt<'_> {
-    /// Sends `bytes`, and receives until `read` no longer says that the answer is incomplete,
-    /// or the stream ends.
-    fn exchange(&mut self, bytes: &[u8], received: &mut Vec<u8>, read: Read) -> Result<(), Unhealthy> {
+    /// Sends `bytes`, and receives until `parse` says that the answer is complete, or the stream ends.
+    fn exchange(&mut self, bytes: &[u8], parse: Parser) -> Result<(), Unhealthy> {
         self.connection.send(bytes, self.deadline)?;
         loop {
-            let count = self.connection.receive(received, self.deadline)?;
-            match read(received) {
-                Err(Unhealthy::Incomplete(_)) if count > 0 => {}
-                Err(Unhealthy::Incomplete(_)) if received.is_empty() => return Err(NOTHING),
-                outcome => return outcome,
+            let count = self.connection.receive(&mut self.received, self.deadline)?;
+            match parse(&mut self.received)? {
+                Progress::Complete => return Ok(()),
+                Progress::Partial(_) if count > 0 => {}
+                Progress::Partial(_) if self.received.is_empty() => return Err(NOTHING),
+                Progress::Partial(problem) => return Err(Unhealthy::Incomplete(problem)),
             }
         }
     }
@@ -88,26 +94,20 @@ impl Attempt<'_> {
         let options = self.options;
         let request = request(http, options);
         let mut response = Response::to(method(options));
-        let mut received = Vec::new();
-        let mut outcome = self.exchange(&request, &mut received, &mut |received| response.read(received));
+        let mut outcome = self.exchange(&request, &mut |received| response.read(received));
         if response.ends_with_stream() && matches!(outcome, Err(Unhealthy::Incomplete(_))) {
             outcome = Ok(());
         }
-        if !response.has_status() {
-            if matches!(outcome, Err(Unhealthy::WrongAnswer)) {
-                response.push_foreign(detail, &received, &request);
-            }
+        if !response.has_header() {
             return match outcome {
-                Err(Unhealthy::Incomplete(_)) if received.is_empty() && !options.http11 => {
-                    Err(NOTHING_TO_HTTP_1_0)
-                }
+                Err(NOTHING) if !options.http11 => Err(NOTHING_TO_HTTP_1_0),
                 outcome => outcome,
             };
         }
         // An unwanted status says more than a failure later, in the body.
-        judge_status(options, response.status, response.reason(&received), detail)?;
+        judge_status(options, response.status, response.reason(&self.received), detail)?;
         outcome?;
-        let content = response.content(&received);
+        let content = response.content(&self.received);
         match options.expect.iter().find(|expect| !contains(content, &expect.text)) {
             None => Ok(()),
             Some(missing) => {
@@ -134,18 +134,18 @@ impl Attempt<'_> {
         }
         let mut searches: Vec<Search> = expect.iter().map(|expect| Search::new(&expect.text)).collect();
         let mut searched = 0;
-        let mut received = Vec::new();
-        let outcome = self.exchange(data, &mut received, &mut |received| {
+        let outcome = self.exchange(data, &mut |received| {
             let piece = &received[searched..];
             searched = received.len();
             searches.retain_mut(|search| !search.has_found(piece));
             match searches.is_empty() {
-                true => Ok(()),
+                true => Ok(Progress::Complete),
                 false if searched >= BODY_MAX => Err(Unhealthy::WrongAnswer),
                 // Never printed: what came is shown instead, or that nothing did.
-                false => Err(Unhealthy::Incomplete("")),
+                false => Ok(Progress::Partial("")),
             }
         });
+        let received = &self.received;
         let Err(failure) = outcome else {
             push(detail, "replied");
             return Ok(());
@@ -158,9 +158,9 @@ impl Attempt<'_> {
             failure => failure.push(detail, self.deadline.timeout()),
         }
         push(detail, ", got ");
-        push_answer(detail, &received, data);
+        push_answer(detail, received, data);
         push(detail, ", expected ");
-        if let Some(missing) = expect.iter().find(|expect| !contains(&received, &expect.text)) {
+        if let Some(missing) = expect.iter().find(|expect| !contains(received, &expect.text)) {
             push_quoted(detail, &missing.raw);
         }
         Err(Unhealthy::WrongAnswer)
@@ -168,18 +168,33 @@ impl Attempt<'_> {
 
     /// Asks for the health of a service.
     fn grpc(&mut self, grpc: &Grpc, detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
-        let call = grpc::request(&grpc.authority, &grpc.service);
         let mut answer = Answer::default();
-        self.exchange(&call, &mut Vec::new(), &mut |received| answer.read(received, &call, detail))
+        self.exchange(&grpc::request(&grpc.authority, &grpc.service), &mut |received| answer.read(received))?;
+        push(detail, "SERVING");
+        Ok(())
     }
 
     /// Sends a ClientHello and reads the ServerHello, and no more: the rest is encrypted.
     fn tls(&mut self, server_name: Option<&[u8]>, detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
         let mut hello = ServerHello::default();
-        let read: Read = &mut |received| hello.read(received, detail);
-        self.exchange(&client_hello(server_name), &mut Vec::new(), read)?;
+        self.exchange(&client_hello(server_name), &mut |received| hello.read(received))?;
         push(detail, "ServerHello");
         Ok(())
+    }
+}
+
+/// Appends what came in place of a protocol's answer.
+fn push_foreign(detail: &mut Vec<u8>, problem: &str, foreign: &[u8]) {
+    push(detail, problem);
+    push(detail, ": ");
+    match foreign {
+        // A record of a TLS alert or handshake (RFC 8446, 5.1).
+        [21 | 22, 3, ..] if problem == NOT_HTTP => push(detail, "TLS, try tls://host:port"),
+        // A SETTINGS frame of the connection (RFC 9113, 3.4 and 6.5).
+        [0, _, _, 4, 0, 0, 0, 0, 0, ..] if problem == NOT_HTTP => {
+            push(detail, "HTTP/2, try grpc://host:port")
+        }
+        foreign => push_quoted(detail, foreign),
     }
 }
 
@@ -242,8 +257,12 @@ mod tests {
                     }
                 });
                 let mut detail = Vec::new();
-                let mut attempt =
-                    Attempt { connection, options: &options, deadline: &Deadline::after(timeout) };
+                let mut attempt = Attempt {
+                    connection,
+                    options: &options,
+                    deadline: &Deadline::after(timeout),
+                    received: Vec::new(),
+                };
                 let outcome = attempt.stream(&mut detail);
                 pieces.join().expect("sent");
                 assert_eq!(outcome.is_ok(), found, "cut at {cut}: {}", String::from_utf8_lossy(&detail));
@@ -262,7 +281,8 @@ mod tests {
         let options = Options { data: Some(b"PING\r\n".to_vec()), ..Options::default() };
         let deadline = &Deadline::after(Duration::from_secs(20));
         let mut detail = Vec::new();
-        let outcome = Attempt { connection, options: &options, deadline }.stream(&mut detail);
+        let outcome =
+            Attempt { connection, options: &options, deadline, received: Vec::new() }.stream(&mut detail);
         assert!(matches!(outcome, Err(Unhealthy::Os(Phase::Send, _))), "{outcome:?}");
         assert_eq!(detail, b"");
     }

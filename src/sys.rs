@@ -5,22 +5,18 @@
 //!   yet, on which it could be set. TCP and UDP are connected in the same way: std's own takes
 //!   1 KB and two system calls more.
 //! - std sends no signal but SIGKILL, and that to its own children only.
-//! - std looks up variables and opens, renames and removes files with code for texts of any length, which
-//!   a NUL may be in, and with errors for contradictory options: about 7 KB.
-//! - std's heap aligns blocks to any boundary and grows them in place, for which the C library takes 2.5 KB.
+//! - std looks up variables with a lock, and opens files with errors for contradictory options: about 5 KB.
 //! - std has no random number but in the seed of a hash map.
 //! - std's stdout has a buffer, which costs 1.4 KB of code, two system calls and two page faults.
 
 #![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::{CStr, c_char, c_int, c_uint};
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::ptr;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use crate::errno::Errno;
@@ -45,9 +41,6 @@ pub struct Address {
     bytes: [u8; ADDRESS_MAX],
     length: usize,
 }
-
-/// The length of a `sockaddr_in6`.
-const INET6_LENGTH: usize = 28;
 
 /// Family, path and NUL of a Unix socket: the longest address.
 const ADDRESS_MAX: usize = 2 + UNIX_PATH_MAX + 1;
@@ -74,7 +67,7 @@ pub fn inet(address: SocketAddr) -> Address {
             bytes[..2].copy_from_slice(&AF_INET6.to_ne_bytes());
             bytes[8..24].copy_from_slice(&address.ip().octets());
             bytes[24..28].copy_from_slice(&address.scope_id().to_ne_bytes());
-            Address { bytes, length: INET6_LENGTH }
+            Address { bytes, length: 28 }
         }
     }
 }
@@ -82,41 +75,12 @@ pub fn inet(address: SocketAddr) -> Address {
 unsafe extern "C" {
     safe fn _exit(code: c_int) -> !;
     safe fn kill(process: c_int, signal: c_int) -> c_int;
-    fn readlink(path: *const c_char, out: *mut u8, size: usize) -> isize;
     safe fn clock_gettime(clock: c_int, time: &mut [u64; 2]) -> c_int;
     safe fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
-    fn malloc(size: usize) -> *mut u8;
-    fn free(block: *mut u8);
     fn getenv(name: *const c_char) -> *const c_char;
     fn open(path: *const c_char, flags: c_int, ...) -> c_int;
-    fn chdir(path: *const c_char) -> c_int;
-    fn rename(old: *const c_char, new: *const c_char) -> c_int;
-    fn unlink(path: *const c_char) -> c_int;
     fn getrandom(buffer: *mut u64, length: usize, flags: c_uint) -> isize;
-    fn getsockname(socket: c_int, address: *mut u8, length: *mut u32) -> c_int;
-    fn getpeername(socket: c_int, address: *mut u8, length: *mut u32) -> c_int;
     fn connect(socket: c_int, address: *const u8, length: u32) -> c_int;
-}
-
-/// The C library's heap, by malloc(3) and free(3) alone: a block that grows is copied.
-pub struct Heap;
-
-// SAFETY: a block is the C library's own, and one that it would not align is refused.
-unsafe impl GlobalAlloc for Heap {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // That of max_align_t at least, everywhere.
-        const ALIGNMENT: usize = 2 * size_of::<usize>();
-        match layout.align() {
-            // SAFETY: malloc(3) takes every size.
-            ..=ALIGNMENT => unsafe { malloc(layout.size()) },
-            _ => ptr::null_mut(),
-        }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
-        // SAFETY: it came from malloc(3), and nobody uses it any more.
-        unsafe { free(block) }
-    }
 }
 
 /// What the C library returned, or the error that it left.
@@ -161,27 +125,6 @@ pub fn open_file(path: &[u8], flags: c_int) -> Result<File, Errno> {
     Ok(unsafe { File::from_raw_fd(number) })
 }
 
-/// Makes `path` the current directory (chdir(2)).
-pub fn change_folder(path: &[u8]) -> Result<(), Errno> {
-    let path = c_text(path);
-    // SAFETY: chdir(2) reads a path that ends with NUL.
-    checked(unsafe { chdir(path.as_ptr().cast()) }).map(drop)
-}
-
-/// Renames a file, and replaces the one that had the new name (rename(2)).
-pub fn rename_file(old: &[u8], new: &[u8]) -> Result<(), Errno> {
-    let [old, new] = [c_text(old), c_text(new)];
-    // SAFETY: rename(2) reads two paths that end with NUL.
-    checked(unsafe { rename(old.as_ptr().cast(), new.as_ptr().cast()) }).map(drop)
-}
-
-/// Removes a file (unlink(2)).
-pub fn remove_file(path: &[u8]) -> Result<(), Errno> {
-    let path = c_text(path);
-    // SAFETY: unlink(2) reads a path that ends with NUL.
-    checked(unsafe { unlink(path.as_ptr().cast()) }).map(drop)
-}
-
 /// Sends a signal to a process (kill(2)).
 pub fn send_signal(process: c_int, signal: c_int) -> Result<(), Errno> {
     checked(kill(process, signal)).map(drop)
@@ -213,25 +156,6 @@ pub fn connect_timeout(kind: c_int, address: &Address, timeout: Duration) -> Res
     Ok(socket)
 }
 
-/// Writes the text of a symbolic link into `out`, and returns its length; on an error, `usize::MAX`.
-pub fn read_link(path: &CStr, out: &mut [u8]) -> usize {
-    // SAFETY: `path` ends in NUL, and readlink(2) writes no more than the length of `out`.
-    unsafe { readlink(path.as_ptr(), out.as_mut_ptr(), out.len()) as usize }
-}
-
-/// Whether a connected socket has the same address at both its ends.
-pub fn has_one_end(socket: &TcpStream) -> bool {
-    let number = socket.as_raw_fd();
-    let [mut here, mut there] = [[0; INET6_LENGTH]; 2];
-    let [mut length, mut other_length] = [INET6_LENGTH as u32; 2];
-    // SAFETY: both write an address of at most that length, and its whole length.
-    unsafe {
-        getsockname(number, here.as_mut_ptr(), &mut length) == 0
-            && getpeername(number, there.as_mut_ptr(), &mut other_length) == 0
-            && here == there
-    }
-}
-
 /// Standard output and standard error, as file descriptors.
 pub const STDOUT: c_int = 1;
 /// See [`STDOUT`].
@@ -255,19 +179,6 @@ mod tests {
 
     fn bytes(address: &Address) -> &[u8] {
         &address.bytes[..address.length]
-    }
-
-    #[test]
-    fn blocks_are_aligned_as_they_must_be_or_refused() {
-        for (size, align, is_given) in [(1, 1, true), (3, 8, true), (100_000, 8, true), (8, 32, false)] {
-            let layout = Layout::from_size_align(size, align).expect("a layout");
-            // SAFETY: the size is not zero, and the block is freed once, with its layout.
-            let block = unsafe { Heap.alloc(layout) };
-            assert_eq!(!block.is_null(), is_given, "{layout:?}");
-            assert_eq!(block as usize % align, 0, "{layout:?}");
-            // SAFETY: as above; free(3) does nothing with null.
-            unsafe { Heap.dealloc(block, layout) };
-        }
     }
 
     #[test]

@@ -40,7 +40,8 @@ impl Verdict<'_> {
                 push_duration(out, elapsed);
             }
             Err(failure) => {
-                if !self.detail.is_empty() && failure != Unhealthy::WrongAnswer {
+                let is_told = matches!(failure, Unhealthy::WrongAnswer | Unhealthy::Foreign(..));
+                if !self.detail.is_empty() && !is_told {
                     push(out, ", then ");
                 }
                 failure.push(out, self.timeout);

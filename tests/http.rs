@@ -415,6 +415,13 @@ fn the_request_to_the_letter() {
         ),
         (&[], ":PORT", request("GET /", "localhost:PORT", "\r\n")),
         (&[], "http://*:PORT", request("GET /", "localhost:PORT", "\r\n")),
+        // Other clients make one slash of several, or one field of two.
+        (
+            &["-HX: 1", "-HX: 2", "-H", "Accept: "],
+            "localhost:PORT///a//b%20c?d=e%26f",
+            request("GET ///a//b%20c?d=e%26f", "localhost:PORT", "X: 1\r\nX: 2\r\n\r\n")
+                .replace("Accept: */*\r\n", ""),
+        ),
         (
             &["-H", "X-A: 1", "--header=x-b:2", "-HAccept: text/plain"],
             "localhost:PORT",

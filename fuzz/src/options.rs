@@ -15,8 +15,6 @@ use scratch_probe::input::target::{Check, Endpoint, Target};
 use scratch_probe::print::push_quoted;
 use scratch_probe::verdict::Verdict;
 use scratch_probe::wire::request::{method, request};
-use scratch_probe::wire::response::Response;
-use scratch_probe::wire::tls::ServerHello;
 
 use super::expand::variable;
 use super::{assert_printable, strict, take, target};
@@ -161,11 +159,7 @@ fn reports(target: &Target, config: &Config) {
     let bytes = raw.unwrap_or_else(|| b"\x1b[2J\r\n\0\xff".to_vec());
     let mut got = Vec::new();
     push_quoted(&mut got, &bytes);
-    let mut instead = [Vec::new(), Vec::new()];
-    Response::to(b"GET").push_foreign(&mut instead[0], &bytes, b"");
-    let _ = ServerHello::default().read(&bytes, &mut instead[1]);
-    let [http, tls] = instead;
-    let details = [Vec::new(), http, tls, [&got[..], &got].concat()];
+    let details = [Vec::new(), [&got[..], &got].concat()];
     let timeout = config.timeout.unwrap_or_default();
     let unix_socket = config.options.unix_socket_for(target).map(|socket| &socket.shown[..]);
     let outcomes = [

@@ -1,5 +1,7 @@
 //! A signal to process 1, so that a restart policy restarts the container.
 
+use std::fs;
+
 use crate::errno::push_message;
 use crate::file;
 use crate::input::signal::Signal;
@@ -9,16 +11,14 @@ use crate::sys;
 const SIGCONT: i32 = 18;
 
 /// The host's own pid namespace (`PROC_PID_INIT_INO` in the kernel's include/linux/proc_ns.h).
-const HOST: &[u8] = b"pid:[4026531836]";
+const HOST: &str = "pid:[4026531836]";
 
 /// The longest /proc/1/status that is read: it lists every group.
 const STATUS_MAX: usize = 64 * 1024;
 
 /// Whether process 1 is the host's own. Without /proc it is taken for a container's.
 pub fn is_on_host() -> bool {
-    let mut link = [0; HOST.len() + 1];
-    let length = sys::read_link(c"/proc/self/ns/pid", &mut link);
-    link.get(..length) == Some(HOST)
+    fs::read_link("/proc/self/ns/pid").is_ok_and(|namespace| namespace.as_os_str() == HOST)
 }
 
 /// Sends `signal` to process 1. The line that `say` gets says so, or why not: it is said before,
