@@ -5,7 +5,7 @@ use std::fs;
 use crate::errno::push_message;
 use crate::file;
 use crate::input::signal::Signal;
-use crate::print::push;
+use crate::print::{push, push_number};
 use crate::sys;
 
 const SIGCONT: i32 = 18;
@@ -21,12 +21,16 @@ pub fn is_on_host() -> bool {
     fs::read_link("/proc/self/ns/pid").is_ok_and(|namespace| namespace.as_os_str() == HOST)
 }
 
-/// Sends `signal` to process 1. The line that `say` gets says so, or why not: it is said before,
-/// since the kernel ends this process together with process 1. Signal 0 tells whether it may be sent.
-pub fn kill(signal: Signal, say: impl FnOnce(&[u8])) {
+/// Sends `signal` to a process: 1, but in tests. `say` gets the line that says so, or why not, and comes
+/// first: the kernel ends this process with process 1. Signal 0 tells whether it may be sent.
+pub fn kill(process: u32, signal: Signal, say: impl FnOnce(&[u8])) {
     let (name, number) = (signal.0, i32::from(signal.1));
-    let is_dropped = file::read(b"/proc/1/status", STATUS_MAX).is_ok_and(|status| lacks(&status, number));
-    let may_send = sys::send_signal(1, 0);
+    let mut status = b"/proc/".to_vec();
+    push_number(&mut status, process.into());
+    push(&mut status, "/status");
+    let is_dropped = file::read(&status, STATUS_MAX).is_ok_and(|status| has_no_handler(&status, number));
+    let process = process as i32;
+    let may_send = sys::send_signal(process, 0);
     let mut line = Vec::new();
     push(&mut line, if may_send.is_ok() { "sent SIG" } else { "SIG" });
     push(&mut line, name);
@@ -45,15 +49,15 @@ pub fn kill(signal: Signal, say: impl FnOnce(&[u8])) {
     push(&mut line, "\n");
     say(&line);
     if may_send.is_ok() {
-        let _ = sys::send_signal(1, number);
+        let _ = sys::send_signal(process, number);
         // As systemd does: a process that is stopped takes no signal before.
-        let _ = sys::send_signal(1, SIGCONT);
+        let _ = sys::send_signal(process, SIGCONT);
     }
 }
 
-/// Whether a process of this /proc/PID/status has no handler for a signal below 17 (proc(5)).
+/// Whether the process of this /proc/PID/status has no handler for a signal below 17 (proc(5)).
 /// That is not for certain: tini waits in sigtimedwait(2), which no field shows.
-fn lacks(status: &[u8], number: i32) -> bool {
+fn has_no_handler(status: &[u8], number: i32) -> bool {
     const CAUGHT: &[u8] = b"SigCgt:\t";
     let Some(at) = status.windows(CAUGHT.len()).position(|part| part == CAUGHT) else { return false };
     // Sixteen hexadecimal digits, the last of them for signals 1 to 4.
@@ -75,14 +79,14 @@ mod tests {
         for (number, is_lacking) in
             [(15, false), (2, true), (3, false), (1, false), (6, false), (10, true), (12, false)]
         {
-            assert_eq!(lacks(status, number), is_lacking, "{number}");
+            assert_eq!(has_no_handler(status, number), is_lacking, "{number}");
         }
     }
 
     #[test]
     fn nothing_is_said_of_a_status_that_does_not_tell() {
         for status in ["", "Name:\tx\n", "SigCgt:\t", "SigCgt:\t00000000", "SigCgt:\tgggggggggggggggg\n"] {
-            assert!(!lacks(status.as_bytes(), 1), "{status:?}");
+            assert!(!has_no_handler(status.as_bytes(), 1), "{status:?}");
         }
     }
 }
