@@ -1,5 +1,5 @@
 //! What surrounds the probe: its streams, arguments, variables and signals.
-//! What needs root or limits is in `tests/system/surroundings`.
+//! What needs root or limits is in `tests/system/servers/surroundings`.
 
 mod support;
 

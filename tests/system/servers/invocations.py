@@ -1,4 +1,4 @@
-"""Random invocations of the probe against random servers; see tests/system/invocations."""
+"""Random invocations of the probe against random servers; see tests/system/servers/invocations."""
 
 import collections
 import os

@@ -1,4 +1,4 @@
-"""Real gRPC servers; see tests/system/grpc."""
+"""Real gRPC servers; see tests/system/servers/grpc."""
 
 import contextlib
 import os
@@ -202,7 +202,7 @@ def main():
         for port, (name, program, start, wants) in enumerate(SERVERS, UPSTREAM + 1):
             missing = next((part for part in [program] + [TONIC] * ("tonic" in name) if not shutil.which(part)), None)
             if missing:
-                line = f"NOT RUN: tests/system/grpc, {name} because {os.path.basename(missing)} is missing"
+                line = f"NOT RUN: tests/system/servers/grpc, {name} because {os.path.basename(missing)} is missing"
                 print(line)
                 with open(os.environ.get("NOT_RUN", os.devnull), "a", encoding="utf-8") as file:
                     file.write(line + "\n")

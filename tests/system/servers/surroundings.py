@@ -1,4 +1,4 @@
-"""The probe in poor surroundings; see tests/system/surroundings."""
+"""The probe in poor surroundings; see tests/system/servers/surroundings, and engines/surroundings."""
 
 import os
 import re
@@ -80,17 +80,26 @@ def cases():
     closed.bind(("127.0.0.1", 0))
     http, local = f"http://127.0.0.1:{ok}/", f"http://localhost:{ok}/"
     stream = f"tcp://127.0.0.1:{ok}"
-    hangs, flood = f"127.0.0.1:{tcp(None)}", f"127.0.0.1:{tcp(FLOOD)}"
     refuses = f"127.0.0.1:{closed.getsockname()[1]}"
+    healthy = r"healthy: \S+: 200 OK in \S+s\n"
+    connected = r"healthy: \S+: connected in \S+s\n"
+    late = r"unhealthy: .*: timed out after 300ms\n"
+    refused = r"unhealthy: .*connect: connection refused\n"
+    if IMAGE:
+        yield "a container", CONTAINER, [local], 0, healthy
+        yield "a container, 3 targets", CONTAINER, [local, http, stream], 0, healthy * 2 + connected
+        yield "a container, unhealthy", CONTAINER, [refuses], 1, refused
+        # Docker's own network has no IPv6, so ::1 is not available there.
+        bridged = [word for word in CONTAINER if word != "--network=host"]
+        yield "a container without IPv6, nobody there", bridged, ["http://localhost:9/"], 1, refused
+        yield "a container, no such socket", CONTAINER, ["unix:/x"], 1, ".*connect: no such file\n"
+        return
+    hangs, flood = f"127.0.0.1:{tcp(None)}", f"127.0.0.1:{tcp(FLOOD)}"
     serve(unix(SOCKET), OK)
     full = unix(FULL)
     full.listen(0)
     waiting = socket.socket(socket.AF_UNIX)
     waiting.connect(FULL)
-    healthy = r"healthy: \S+: 200 OK in \S+s\n"
-    connected = r"healthy: \S+: connected in \S+s\n"
-    late = r"unhealthy: .*: timed out after 300ms\n"
-    refused = r"unhealthy: .*connect: connection refused\n"
     yield "an empty root", INSIDE, [http], 0, healthy
     yield "an empty root, localhost", INSIDE, [local], 0, healthy
     yield "an empty root, tcp", INSIDE, [stream], 0, connected
@@ -114,14 +123,6 @@ def cases():
     yield "1 process, unix", ALONE, [f"unix:{SOCKET}"], 0, connected
     yield "1 process, a full backlog", ALONE, ["-t300ms", f"unix:{FULL}"], 1, late
     yield "1 process, the second target hangs", ALONE, ["-t300ms", http, hangs], 1, healthy + late
-    if IMAGE:
-        yield "a container", CONTAINER, [local], 0, healthy
-        yield "a container, 3 targets", CONTAINER, [local, http, stream], 0, healthy * 2 + connected
-        yield "a container, unhealthy", CONTAINER, [refuses], 1, refused
-        # Docker's own network has no IPv6, so ::1 is not available there.
-        bridged = [word for word in CONTAINER if word != "--network=host"]
-        yield "a container without IPv6, nobody there", bridged, ["http://localhost:9/"], 1, refused
-        yield "a container, no such socket", CONTAINER, ["unix:/x"], 1, ".*connect: no such file\n"
 
 
 def main():

@@ -1,4 +1,4 @@
-"""The recipes of docs/recipes.md and their real servers; see tests/system/recipes."""
+"""The recipes of docs/recipes.md and their real servers; see tests/system/servers/recipes."""
 
 import collections
 import glob
@@ -14,7 +14,7 @@ import sys
 import time
 
 PROBE, SCRATCH, PYTHON = sys.argv[1:]
-MARK = re.compile(r"<!-- test: none here but in tests/system/recipes: (\S+)( \S+)? -->")
+MARK = re.compile(r"<!-- test: none here but in tests/system/servers/recipes: (\S+)( \S+)? -->")
 PAGE = "docs/recipes.md"
 NOBODY = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
 CHECKS = 10
@@ -312,7 +312,7 @@ class Recipe:
 
 
 def not_run(what, why):
-    line = f"NOT RUN: tests/system/recipes, {what} because {why}"
+    line = f"NOT RUN: tests/system/servers/recipes, {what} because {why}"
     print(line)
     with open(os.environ.get("NOT_RUN", os.devnull), "a", encoding="utf-8") as file:
         file.write(line + "\n")

@@ -1,4 +1,4 @@
-"""Another user in the folder that root installs into; see tests/system/install."""
+"""Another user in the folder that root installs into; see tests/system/servers/install."""
 
 import os
 import subprocess

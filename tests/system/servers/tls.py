@@ -1,4 +1,4 @@
-"""Real TLS servers; see tests/system/tls."""
+"""Real TLS servers; see tests/system/servers/tls."""
 
 import os
 import re
@@ -230,7 +230,7 @@ def main():
     for port, (name, program, start, want, answers_400) in enumerate(SERVERS, 8443):
         missing = next((part for part in [program] + [LIGHTTPD_MODULE] * (name == "lighttpd") if not shutil.which(part) and not os.path.exists(part)), None)
         if missing:
-            line = f"NOT RUN: tests/system/tls, {name} because {missing} is missing"
+            line = f"NOT RUN: tests/system/servers/tls, {name} because {missing} is missing"
             print(line)
             with open(os.environ.get("NOT_RUN", os.devnull), "a", encoding="utf-8") as file:
                 file.write(line + "\n")

@@ -1,4 +1,4 @@
-"""Names, name servers and what the probe, glibc and musl make of them; see tests/system/names."""
+"""Names, name servers and what the probe, glibc and musl make of them; see tests/system/servers/names."""
 
 import concurrent.futures
 import os

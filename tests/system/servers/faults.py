@@ -1,4 +1,4 @@
-"""Faults of the kernel, and what the probe makes of them; see tests/system/faults."""
+"""Faults of the kernel, and what the probe makes of them; see tests/system/servers/faults."""
 
 import collections
 import concurrent.futures
