@@ -72,9 +72,8 @@ apt_install() (
         printf '#!/bin/sh\nexit 101\n' | install -m 755 /dev/stdin /usr/sbin/policy-rc.d
     fi
     apt_update
-    # Another release of Debian may lack one of them.
     # shellcheck disable=SC2046 # one word a package
-    set -- $(apt-cache --no-all-versions show "$@" 2>/dev/null | sed -n 's/^Package: //p')
+    set -- $(apt_knows "$@")
     [ $# != 0 ] || return 0
     say "$(apt_cost "$@")"
     mkdir -p target
@@ -84,10 +83,13 @@ apt_install() (
     say
 )
 
+# apt_knows PACKAGE...: those that are in its lists. Another release of Debian may lack one.
+apt_knows() { apt-cache --no-all-versions show "$@" 2>/dev/null | sed -n 's/^Package: //p'; }
+
 # apt_cost PACKAGE...: what it takes to install them, with all that they need.
 apt_cost() {
     # shellcheck disable=SC2046 # one word a package
-    apt-cache --no-all-versions show $(apt-get install -s --no-install-recommends "$@" 2>/dev/null |
+    apt-cache --no-all-versions show $(apt-get install -s --no-install-recommends $(apt_knows "$@") 2>/dev/null |
         sed -n 's/^Inst \([^ ]*\).*/\1/p') 2>/dev/null | awk '
         /^Package:/ { count++ } /^Size:/ { fetched += $2 } /^Installed-Size:/ { installed += $2 }
         END { printf "%d packages of Debian, %.0f MB to fetch, %.0f MB on disk", count, fetched / 1e6, installed / 1e3 }'
