@@ -16,7 +16,8 @@ use_rust() {
     MODE=source
     if find_rust true; then
         version=$("$SYSROOT/bin/rustc" --version)
-        is_new_enough "${version#rustc }" || fail "$version is too old: it takes $OLDEST_RUST, or newer"
+        is_new_enough "${version#rustc }" || fail "$version is too old, $OLDEST_RUST or newer is needed:" \
+            "rustup update, or Debian's rustc-web"
     fi
     if has rustup; then
         say "rustup's Rust has no source of the standard library; it is fetched:"
@@ -25,15 +26,15 @@ use_rust() {
     if can_apt; then
         apt_update
         version=$(apt-cache policy rustc-web | sed -n 's/^ *Candidate: //p')
-        is_new_enough "$version" || fail "Debian's rustc-web is $version here, and too old: it takes $OLDEST_RUST, or newer." \
-            "Add Debian's security updates to apt's sources, or take rustup (https://rustup.rs)"
+        is_new_enough "$version" || fail "Debian's rustc-web $version is too old, $OLDEST_RUST or newer is needed:" \
+            "add Debian's security updates to apt's sources, or take rustup (https://rustup.rs)"
         say "Rust is missing:"
         # The linker is that of the newest LLVM.
         apt_install rustc-web cargo-web rust-web-src musl-dev \
             "$(apt-cache search --names-only '^lld-[0-9]*$' | sort -V | sed -n '$ s/ .*//p')" && find_rust has_source && return
     fi
-    fail "Rust with the source of its standard library is missing; either rustup (https://rustup.rs): rustup component add rust-src;" \
-        "or Debian's, as root: apt-get install rustc-web cargo-web rust-web-src musl-dev"
+    fail "Rust is missing, or the source of its standard library; either rustup (https://rustup.rs): rustup component add rust-src;" \
+        "or on Debian as root: apt-get install rustc-web cargo-web rust-web-src musl-dev lld"
 }
 
 # is_new_enough VERSION: none is not.
