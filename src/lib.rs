@@ -34,6 +34,7 @@ pub mod net {
     pub mod deadline;
     pub mod dial;
     pub mod dns;
+    pub mod listeners;
     pub mod resolve;
 }
 

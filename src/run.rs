@@ -45,21 +45,23 @@ fn until_one_is_healthy(
     lines: &mut Vec<u8>,
 ) -> bool {
     let mut pause = FIRST_PAUSE;
+    let mut failures = Vec::new();
+    lines.clear();
     loop {
         let round = Deadline::after(config.timeout.unwrap_or(TIMEOUT)).min(*deadline);
-        lines.clear();
+        failures.clear();
         for (index, target) in targets.iter().enumerate() {
             let verdict = try_once(target, config, &round.share(targets.len() - index));
             if verdict.outcome.is_ok() {
-                lines.clear();
-            }
-            verdict.push(lines);
-            if verdict.outcome.is_ok() {
+                verdict.push(lines);
                 return true;
             }
+            failures.push(verdict);
         }
         let left = deadline.left().unwrap_or_default().saturating_sub(LAST_ATTEMPT);
         if config.wait.is_none() || left.is_zero() {
+            // Only here: a line asks the kernel for its explanation.
+            failures.iter().for_each(|failure| failure.push(lines));
             return false;
         }
         thread::sleep(Duration::from_millis(pause).min(left));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::failure::Unhealthy;
 use crate::input::target::Target;
+use crate::net::listeners;
 use crate::print::{push, push_duration, push_escaped};
 
 /// The longest form of a target that is shown: ten lines fit into Docker's 4,096 bytes of output.
@@ -44,9 +45,12 @@ impl Verdict<'_> {
                     push(out, ", then ");
                 }
                 failure.push(out, self.timeout);
-                if let Some(path) = self.unix_socket {
-                    push(out, ", over ");
-                    push_escaped(out, path, TARGET_MAX);
+                match self.unix_socket {
+                    Some(path) => {
+                        push(out, ", over ");
+                        push_escaped(out, path, TARGET_MAX);
+                    }
+                    None => listeners::push_explanation(out, failure, &self.target.endpoint),
                 }
                 if let Some(waited) = self.waited {
                     push(out, ", waited ");
