@@ -32,12 +32,16 @@ pub const EAGAIN: Errno = Errno(11);
 pub const ENOMEM: Errno = Errno(12);
 /// Longer than the file may be.
 pub const EFBIG: Errno = Errno(27);
+/// The other end reads no more.
+pub const EPIPE: Errno = Errno(32);
 /// The host lacks IPv6.
 pub const EAFNOSUPPORT: Errno = Errno(97);
 /// The host has no address of this family.
 pub const EADDRNOTAVAIL: Errno = Errno(99);
 /// The host has no route of this family.
 pub const ENETUNREACH: Errno = Errno(101);
+/// The other end reset the connection.
+pub const ECONNRESET: Errno = Errno(104);
 /// Nobody listens.
 pub const ECONNREFUSED: Errno = Errno(111);
 /// A connection takes longer than the socket's timeout.
@@ -58,12 +62,12 @@ pub fn push_message(out: &mut Vec<u8>, error: Errno) {
         EFBIG => "file too large",
         Errno(28) => "no space left on device",
         Errno(30) => "read-only file system",
-        Errno(32) => "broken pipe",
+        EPIPE => "broken pipe",
         EAFNOSUPPORT => "address family not supported",
         EADDRNOTAVAIL => "address not available",
         ENETUNREACH => "network unreachable",
         Errno(103) => "connection aborted",
-        Errno(104) => "connection reset",
+        ECONNRESET => "connection reset",
         Errno(110) => "no reply, the kernel gave up",
         ECONNREFUSED => "connection refused",
         Errno(113) => "no route to host",

@@ -46,6 +46,7 @@ pub mod wire {
     pub mod tls;
 }
 
+pub mod answer;
 pub mod errno;
 pub mod failure;
 pub mod file;

@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use crate::text::is_echo;
-
 /// The longest form of most texts that is shown.
 pub const SHOWN: usize = 80;
 
@@ -59,14 +57,6 @@ pub fn push_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(quote);
     push_escaped(out, bytes, SHOWN);
     out.push(quote);
-}
-
-/// Appends an answer in quotes, unless it gives back what was `sent`, which may be a secret.
-pub fn push_answer(out: &mut Vec<u8>, answer: &[u8], sent: &[u8]) {
-    match is_echo(answer, sent) {
-        true => push(out, "an echo of what was sent"),
-        false => push_quoted(out, answer),
-    }
 }
 
 /// Appends a duration: tenths of a millisecond below a second (`1.3ms`),

@@ -192,11 +192,6 @@ fn unhealthy_with_what_came_instead() {
         r#"not an HTTP/2 response: "HTTP/1.1 400 Bad Request\r\n\r\n""#,
     );
     unhealthy(serve(answers(*b"\x1b[2J")), r#"not an HTTP/2 response: "\x1b[2J""#);
-    let echo = |mut stream: TcpStream| {
-        let call = read_call(&mut stream);
-        let _ = stream.write_all(&call);
-    };
-    unhealthy(serve(echo), "not an HTTP/2 response: an echo of what was sent");
     unhealthy(serve(answers(*b"")), "receive: connection closed without a response");
     unhealthy(serve(resets), "receive: connection reset");
     unhealthy(closed_port(), "connect: connection refused");

@@ -91,11 +91,11 @@ fn a_body_without_end_is_read_for_a_mebibyte() {
 #[test]
 fn unhealthy_when_the_server_never_reads() {
     let target = format!("127.0.0.1:{}", serve(never_reads));
-    // More than the buffers of both sides hold; an argument has 128 KiB at most.
-    let data = "x".repeat(120_000);
+    // More than the buffers of both sides hold.
+    let data = "x".repeat(60_000);
     let many = ["-H"; 40].map(|option| [option.to_string(), format!("X: {data}")]).concat();
     let mut args: Vec<String> = ["-t", TIMEOUT].map(String::from).to_vec();
-    args.extend_from_slice(&many[..20]);
+    args.extend_from_slice(&many[..40]);
     args.push(target.clone());
     let line = probe(&args).within(Duration::from_secs(5)).text();
     // Loopback's buffers may take it all; then nothing is ever answered.
@@ -108,8 +108,8 @@ fn unhealthy_when_the_server_never_reads() {
 fn unhealthy_when_a_unix_socket_takes_no_more() {
     // Nobody accepts; what is sent waits in the socket's buffer, of 208 KiB.
     let (path, _listener) = unix_listener();
-    let header = format!("X: {}", "x".repeat(120_000));
-    let mut args = ["-H"; 8].map(|option| [option.to_string(), header.clone()]).concat();
+    let header = format!("X: {}", "x".repeat(60_000));
+    let mut args = ["-H"; 16].map(|option| [option.to_string(), header.clone()]).concat();
     args.extend(["-t", TIMEOUT, "--unix-socket"].map(String::from));
     args.extend([path.display().to_string(), "http://x/".to_string()]);
     let run = probe(&args);

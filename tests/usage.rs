@@ -27,6 +27,8 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
     let missing = "target: missing; give one or set PROBE_TARGET";
     let port = "the port must be a number from 1 to 65535";
     let scheme = "unknown scheme; use http://, tcp://, tls://, grpc:// or unix:";
+    let exit = "remove || exit 1: the exit code is 1 already";
+    let leave = "not needed; leave it out";
     let url_control = "contains a control character or a space; in a URL write %20";
     /// Arguments, environment, and the line without its beginning and end.
     type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], String);
@@ -45,6 +47,17 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["-I", "x"], &[], "option \"-I\": unknown; write --method HEAD".into()),
         (&["-timeout", "3s", "x"], &[], "option \"-timeout\": needs two dashes".into()),
         (&["-data", "S3cr3t", "x"], &[], "option \"-data\": needs two dashes".into()),
+        (&["-data=S3cr3t", "x"], &[], "option \"-data\": needs two dashes".into()),
+        (&["-data S3cr3t", "x"], &[], "option \"-data\": needs two dashes".into()),
+        (&["-header=A: S3cr3t", "x"], &[], "option \"-header\": needs two dashes".into()),
+        (&["--fail", "x"], &[], format!("option \"--fail\": {leave}")),
+        (&["--spider", "x"], &[], format!("option \"--spider\": {leave}")),
+        (&["-qO-", "x"], &[], format!("option \"-q\": {leave}")),
+        (&["-o/dev/null", "x"], &[], format!("option \"-o\": {leave}")),
+        (&["--max-time", "3", "x"], &[], "option \"--max-time\": unknown; write --timeout".into()),
+        (&["-m3", "x"], &[], "option \"-m\": unknown; write --timeout".into()),
+        (&["--user=u:S3cr3t", "x"], &[], "option \"--user\": unknown; write http://user:password@host".into()),
+        (&["-t 3s http://x/"], &[], "option \"-t\": its value must be an argument of its own".into()),
         (
             &["--timeout 3s", "x"],
             &[],
@@ -123,13 +136,13 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["https://x:1/"], &[], format!("target 1 \"https://x:1\": {https}")),
         (&["http://x:99999/"], &[], format!("target 1 \"http://x:99999\": {port}")),
         (&["http://${H}:99999/"], &[("H", "x")], format!("target 1: {port}")),
-        (&["http://x:$PORT/"], &[], "target 1 \"http://x:$PORT\": write ${NAME}, with braces".into()),
-        (&["x:$(PORT)/"], &[], "target 1 \"x:$(PORT)\": write ${NAME}, not $(NAME)".into()),
+        (&["http://x:$PORT/"], &[], "target 1: write ${NAME}, with braces".into()),
+        (&["x:$(PORT)/"], &[], "target 1: write ${NAME}, not $(NAME)".into()),
         (&["http://x:/"], &[], format!("target 1 \"http://x:\": {port}")),
         (&["tcp://x:1/path"], &[], "target 1 \"tcp://x:1\": takes no path".into()),
         (&["tls://localhost"], &[], "target 1 \"tls://localhost\": needs a port, as in :443".into()),
-        (&["x", "grpc://x/y"], &[], "target \"grpc://x/y\": needs a port, as in :443".into()),
-        (&["grpc://x/${V}"], &[("V", "S3cr3t")], "target \"grpc://x/${V}\": needs a port, as in :443".into()),
+        (&["x", "grpc://x/y"], &[], "target 2 \"grpc://x\": needs a port, as in :443".into()),
+        (&["grpc://x/${V}"], &[("V", "S3cr3t")], "target 1 \"grpc://x\": needs a port, as in :443".into()),
         (&["grpc://x:1?y"], &[], "target 1 \"grpc://x:1\": takes no path".into()),
         (&["http:host"], &[], "target 1: write http://host:port".into()),
         (&["\"http://x/\""], &[], "target 1 '\"http:': remove the quotes".into()),
@@ -137,7 +150,7 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (
             &["http://::1:80/"],
             &[],
-            "target 1 \"http://::1:80\": write an IPv6 address in brackets, as in [::1]".into(),
+            "target 1: write an IPv6 address in brackets, as in [::1]".into(),
         ),
         (
             &["http://user:pa/ss@x/"],
@@ -157,6 +170,16 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
                 .into(),
         ),
         (&["http://u:hunter2@x:y/"], &[], format!("target 1: {port}")),
+        // A shell expanded a `$` without braces.
+        (&["http://u:S3cr3t/"], &[], format!("target 1: {port}")),
+        (
+            &["http://${H}:8080/"],
+            &[("H", "")],
+            "variable \"H\": empty, which leaves no host; set it, or give a default, as in ${HOST:-localhost}".into(),
+        ),
+        (&["http//localhost:8090"], &[], "target 1 \"http\": write http://, with a colon".into()),
+        (&["http://x/", "||", "exit", "1"], &[], format!("target 2 \"||\": {exit}")),
+        (&["http://x/ || exit 1"], &[], format!("target 1 \"http://x\": {exit}")),
         (&["http://x/\r\nX: y"], &[], format!("target 1 \"http://x\": {url_control}")),
         (&["tcp://127.0.0.1:1", "ftp://x"], &[], format!("target 2 \"ftp://x\": {scheme}")),
         (&[], &[("PROBE_TARGET", "x y ftp://u:S3cr3t@x")], format!("target 3: {scheme}")),
@@ -209,7 +232,7 @@ fn the_command_line_beats_the_environment_which_beats_the_default() {
     let target = server();
     let (good, bad) = ("200", "500");
     probe_env(&[&target], &[("PROBE_STATUS", bad)])
-        .unhealthy(&format!("unhealthy: {target}: 200 OK, expected 500"));
+        .unhealthy(&format!("unhealthy: {target}: 200 OK, got \"hello\", expected 500"));
     probe_env(&["--status", good, &target], &[("PROBE_STATUS", bad)]).healthy("healthy: ");
     probe_env(&["--status", good, &target], &[("PROBE_STATUS", "junk")]).healthy("healthy: ");
     probe_env(&[&target], &[("PROBE_STATUS", "")]).healthy("healthy: ");

@@ -4,14 +4,14 @@
 //! recognised before variables are expanded, so no variable's value can become one.
 
 use crate::errno::push_message;
-use crate::input::config::{Config, UnixSocket};
+use crate::input::config::{Config, Job};
 use crate::input::duration;
-use crate::input::expand::{self, Expanded, Lookup};
+use crate::input::expand::{self, DATA_MAX, Expanded, Lookup, TEXT_MAX};
 use crate::input::signal;
 use crate::input::status;
-use crate::input::target::{self, Check, Endpoint, Target};
+use crate::input::target::{self, Check, Target, UnixSocket};
 use crate::print::{push, push_number, push_quoted};
-use crate::text::{contains, is_field_line, is_token, words};
+use crate::text::{contains, cut, words};
 
 /// `--version`'s text.
 pub const VERSION: &str = concat!("probe ", env!("CARGO_PKG_VERSION"), "\n");
@@ -88,41 +88,40 @@ static OPTIONS: [(Effect, u8, &str, &str); 15] = [
     (Effect::Version, b'V', "--version", ""),
 ];
 
-/// Letters of curl's options that are no options here, and what to write instead.
-static HINTS: [(u8, &str); 5] = [
-    (b'f', "not needed; leave it out"),
-    (b's', "not needed; leave it out"),
-    (b'I', "unknown; write --method HEAD"),
-    (b'k', "unknown; write tls://host:port"),
-    (b'u', "unknown; write http://user:password@host"),
+/// Options of curl and wget that are none here, and what to write instead.
+static HINTS: [(&str, &str); 5] = [
+    (
+        "-f -s -S -L -o -O -qO- --fail --silent --show-error --location --output --spider",
+        "not needed; leave it out",
+    ),
+    ("-m -T --max-time", "unknown; write --timeout"),
+    ("-I --head", "unknown; write --method HEAD"),
+    ("-k --insecure", "unknown; write tls://host:port"),
+    ("-u --user", "unknown; write http://user:password@host"),
 ];
 
 /// The variable that stands in for targets on the command line.
 const TARGETS: &str = "PROBE_TARGET";
 
-/// Reads the arguments, without the program's name, and the variables of options they do not
-/// set, into `config`. Returns a text if that is all there is to print.
-pub fn parse(
-    args: &mut dyn Iterator<Item = Vec<u8>>,
-    lookup: Lookup,
-    config: &mut Config,
-) -> Result<Option<&'static str>, Box<Error>> {
-    let mut reader = Reader { lookup, config };
+/// Reads the arguments, without the program's name, and the variables of options they do not set.
+pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Job, Box<Error>> {
+    let mut reader =
+        Reader { lookup, config: Config::default(), targets: Vec::new(), unix_socket: None, install: None };
     let mut given = [false; OPTIONS.len()];
-    let text = reader.arguments(args, &mut given)?;
-    if text.is_some() {
-        return Ok(text);
+    if let Some(text) = reader.arguments(args, &mut given)? {
+        return Ok(Job::Print(text));
     }
-    if reader.config.install.is_some() {
+    if let Some(path) = reader.install {
         // PROBE_TARGET is set for the checks of the same container.
-        return match reader.config.targets.is_empty() {
-            true => Ok(None),
+        return match reader.targets.is_empty() {
+            true => Ok(Job::Install(path)),
             false => Err(error(b"--install", None, "cannot be used with a target")),
         };
     }
     reader.variables(&given)?;
-    reader.agrees()?;
-    Ok(None)
+    reader.parse_targets()?;
+    reader.check_combinations()?;
+    Ok(Job::Check(Box::new(reader.config)))
 }
 
 /// The index of the option that `arg` begins with, and the value that is
@@ -134,20 +133,13 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
             Some([]) => return Ok((index, None)),
             Some([b'=', value @ ..]) => return Ok((index, Some(value))),
             Some([b' ', ..]) => {
-                return Err(error(b"option", Some(name), "its value must be an argument of its own"));
+                return Err(error(b"option", Some(name), AN_ARGUMENT));
             }
             _ => {}
         }
-        // Else `-data` would be `-d ata`.
-        if arg == &name[1..] {
-            return Err(error(b"option", Some(arg), "needs two dashes"));
-        }
-    }
-    for (index, (_, letter, ..)) in OPTIONS.iter().enumerate() {
-        if let [b'-', short, value @ ..] = arg
-            && short == letter
-        {
-            return Ok((index, Some(value).filter(|value| !value.is_empty())));
+        // Else `-data=x` would be `-d ata=x`.
+        if let Some([] | [b'=' | b' ', ..]) = arg.strip_prefix(&name[1..]) {
+            return Err(error(b"option", Some(&name[1..]), "needs two dashes"));
         }
     }
     // Quote the name only: the rest was meant as a value, and may be secret.
@@ -156,14 +148,37 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
         true => arg.iter().position(|byte| !name_byte(byte)).unwrap_or(arg.len()),
         false => arg.len().min(2),
     };
-    let hint = HINTS.iter().find(|(letter, _)| arg.get(1) == Some(letter));
-    Err(error(b"option", Some(&arg[..end]), hint.map_or("unknown", |(_, hint)| hint)))
+    let name = &arg[..end];
+    for (names, hint) in &HINTS {
+        if words(names.as_bytes()).any(|other| other == name || other == arg) {
+            return Err(error(b"option", Some(name), hint));
+        }
+    }
+    for (index, (_, letter, ..)) in OPTIONS.iter().enumerate() {
+        if let [b'-', short, value @ ..] = arg
+            && short == letter
+        {
+            return match value {
+                [] => Ok((index, None)),
+                [b' ', ..] => Err(error(b"option", Some(name), AN_ARGUMENT)),
+                value => Ok((index, Some(value))),
+            };
+        }
+    }
+    Err(error(b"option", Some(name), "unknown"))
 }
+
+/// The problem of `--timeout 5s` in one argument.
+const AN_ARGUMENT: &str = "its value must be an argument of its own";
 
 /// What has been read so far.
 struct Reader<'a> {
     lookup: Lookup<'a>,
-    config: &'a mut Config,
+    config: Config,
+    /// The targets, which can be read only once `--unix-socket` is known.
+    targets: Vec<Expanded>,
+    unix_socket: Option<UnixSocket>,
+    install: Option<Expanded>,
 }
 
 impl Reader<'_> {
@@ -176,7 +191,7 @@ impl Reader<'_> {
         let mut options_ended = false;
         while let Some(arg) = args.next() {
             if options_ended || !arg.starts_with(b"-") {
-                self.target("target", &arg)?;
+                self.targets.push(self.expanded("target", &arg, TEXT_MAX)?);
                 continue;
             }
             if arg == b"--" {
@@ -215,18 +230,35 @@ impl Reader<'_> {
                 self.set(*effect, variable, &value)?;
             }
         }
-        if self.config.targets.is_empty() {
+        if self.targets.is_empty() {
             // Split before variables are expanded: a password may have a space.
             for word in words(&self.variable(TARGETS).unwrap_or_default()) {
-                self.target(TARGETS, word)?;
+                self.targets.push(self.expanded(TARGETS, word, TEXT_MAX)?);
             }
         }
         Ok(())
     }
 
+    /// Reads the targets. An invalid one is reported by number.
+    fn parse_targets(&mut self) -> Result<(), Box<Error>> {
+        for (index, text) in self.targets.iter().enumerate() {
+            if let Some(name) = target::emptied_host(text) {
+                return Err(error(b"variable", Some(name), target::EMPTIED));
+            }
+            let target = target::parse(text, self.unix_socket.as_ref()).map_err(|problem| {
+                let mut place = b"target ".to_vec();
+                push_number(&mut place, index as u64 + 1);
+                let (problem, start) = target::explain(text, problem);
+                error(&place, start, problem)
+            });
+            self.config.targets.push(target?);
+        }
+        Ok(())
+    }
+
     /// Checks that there is a target, and that the options agree with all of them.
-    fn agrees(&self) -> Result<(), Box<Error>> {
-        let Config { targets, options, wait, kill, .. } = &*self.config;
+    fn check_combinations(&self) -> Result<(), Box<Error>> {
+        let Config { targets, options, wait, kill, .. } = &self.config;
         if targets.is_empty() {
             return Err(error(b"target", None, "missing; give one or set PROBE_TARGET"));
         }
@@ -243,13 +275,7 @@ impl Reader<'_> {
         if kill.is_some() && wait.is_none() {
             return Err(error(b"--kill", None, "needs --wait DURATION, the time to be unhealthy before"));
         }
-        let has_no_port = |target: &&Target| matches!(target.endpoint, Endpoint::Tcp(_, 0));
-        match targets.iter().find(has_no_port) {
-            Some(target) if options.unix_socket.is_none() => {
-                Err(error(b"target", Some(&target.shown), target::NO_PORT))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// A variable's value. Set to the empty text counts as not set.
@@ -257,9 +283,9 @@ impl Reader<'_> {
         (self.lookup)(name.as_bytes()).ok().filter(|value| !value.is_empty())
     }
 
-    /// A text with its variables expanded; `place` is where it was given.
-    fn expanded(&self, place: &str, raw: &[u8]) -> Result<Expanded, Box<Error>> {
-        expand::expand(raw, self.lookup).map_err(|problem| match problem {
+    /// A text of at most `max` bytes with its variables expanded; `place` is where it was given.
+    fn expanded(&self, place: &str, raw: &[u8], max: usize) -> Result<Expanded, Box<Error>> {
+        expand::expand(raw, max, self.lookup).map_err(|problem| match problem {
             expand::Error::Missing(path @ [b'/', ..], errno) => {
                 error_by(b"file", Some(path), &|line| push_message(line, errno))
             }
@@ -272,37 +298,28 @@ impl Reader<'_> {
                 None,
                 "must be ${NAME}, ${NAME:-default}, ${/path} or ${0xff}; $${ is a literal ${",
             ),
-            expand::Error::TooLong => error(place.as_bytes(), None, "must be at most 1 MiB"),
+            expand::Error::TooLong if max == DATA_MAX => {
+                error(place.as_bytes(), None, "must be at most 1 MiB")
+            }
+            expand::Error::TooLong => error(place.as_bytes(), None, "must be at most 64 KiB"),
         })
-    }
-
-    /// Adds a target. An invalid one is reported by number.
-    fn target(&mut self, place: &str, raw: &[u8]) -> Result<(), Box<Error>> {
-        let expanded = self.expanded(place, raw)?;
-        let targets = &mut self.config.targets;
-        targets.push(target::parse(&expanded).map_err(|problem| {
-            let mut place = b"target ".to_vec();
-            push_number(&mut place, targets.len() as u64 + 1);
-            let (problem, start) = target::explain(&expanded, problem);
-            error(&place, start, problem)
-        })?);
-        Ok(())
     }
 
     /// Sets an option. `place`: its name, or the variable's.
     fn set(&mut self, effect: Effect, place: &str, raw: &[u8]) -> Result<(), Box<Error>> {
-        let value = self.expanded(place, raw)?;
+        let max = if matches!(effect, Effect::Data) { DATA_MAX } else { TEXT_MAX };
+        let value = self.expanded(place, raw, max)?;
         // A target whose option's value was forgotten may hold a password.
         let may_be_target = raw.contains(&b'@') || contains(raw, b"://");
         let must = |be| error(place.as_bytes(), Some(raw).filter(|_| !may_be_target), be);
-        let duration = || duration::parse(&value.text).ok_or_else(|| must(duration::MUST));
-        let Config { options, timeout, wait, kill, install, .. } = self.config;
+        let duration = || duration::parse(&value.text).ok_or_else(|| must(duration::EXPECTED));
+        let Config { options, timeout, wait, kill, .. } = &mut self.config;
         match effect {
-            Effect::Timeout => *timeout = Some(duration()?),
+            Effect::Timeout => *timeout = duration()?,
             Effect::Wait => *wait = Some(duration()?),
-            Effect::Kill => *kill = Some(signal::parse(&value.text).ok_or_else(|| must(signal::MUST))?),
-            Effect::Status if !status::is_list(&value.text) => return Err(must(status::MUST)),
-            Effect::Status => options.status = Some(value),
+            Effect::Kill => *kill = Some(signal::parse(&value.text).ok_or_else(|| must(signal::EXPECTED))?),
+            Effect::Status if !status::is_list(&value.text) => return Err(must(status::EXPECTED)),
+            Effect::Status => options.status = value,
             // Every answer contains the empty text.
             Effect::Expect if value.text.is_empty() => return Err(must("must not be empty")),
             Effect::Expect => options.expect.push(value),
@@ -318,11 +335,11 @@ impl Reader<'_> {
                     "must be 'Name: value' without control characters",
                 ));
             }
-            Effect::Header => options.headers.push(value.text),
-            Effect::Data => options.data = Some(value.text),
+            Effect::Header => options.headers.push(value),
+            Effect::Data => options.data = Some(value),
             Effect::UnixSocket => {
-                let endpoint = Endpoint::Unix(target::unix_path(&value.text).map_err(must)?);
-                options.unix_socket = Some(UnixSocket { endpoint, shown: value.raw });
+                let path = target::unix_path(&value.text).map_err(must)?;
+                self.unix_socket = Some(UnixSocket { path, shown: value.raw });
             }
             Effect::Install if value.text.iter().any(u8::is_ascii_control) => {
                 return Err(must(target::CONTROL));
@@ -330,9 +347,22 @@ impl Reader<'_> {
             Effect::Install if value.text.is_empty() || value.text.ends_with(b"/") => {
                 return Err(must("must be a file, such as /tools/probe, not a directory"));
             }
-            Effect::Install => *install = Some(value),
+            Effect::Install => self.install = Some(value),
             Effect::Help | Effect::Version | Effect::Quiet | Effect::Any | Effect::Http11 => {}
         }
         Ok(())
     }
+}
+
+/// Whether the text is a `token`, as methods and field-names are (RFC 9110, 5.6.2).
+fn is_token(text: &[u8]) -> bool {
+    let token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(token_byte)
+}
+
+/// Whether the text is a header field, without any control character:
+/// `field-name ":" OWS field-value OWS` (RFC 9112, 5).
+fn is_field_line(text: &[u8]) -> bool {
+    let (name, value) = cut(text, b':');
+    value.is_some() && is_token(name) && !text.iter().any(u8::is_ascii_control)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::text::{cut, digits};
 
 /// The form that [`parse`] accepts, for error messages.
-pub const MUST: &str = "must be from 1ms to 1h, such as 500ms, 5s, 1m or 0.5 (seconds)";
+pub const EXPECTED: &str = "must be from 1ms to 1h, such as 500ms, 5s, 1m or 0.5 (seconds)";
 
 /// The least and the most that [`parse`] accepts, in microseconds.
 const MILLISECOND: u64 = 1000;
