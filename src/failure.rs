@@ -18,6 +18,8 @@ pub enum Phase {
     Send,
     /// Waiting for the answer, or reading it.
     Receive,
+    /// Opening a file, which is all that there is to do with it.
+    File,
 }
 
 /// Why a target is unhealthy.
@@ -97,6 +99,7 @@ impl Phase {
             Phase::Connect => "connect: ",
             Phase::Send => "send: ",
             Phase::Receive => "receive: ",
+            Phase::File => "",
         }
     }
 }

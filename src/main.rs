@@ -6,9 +6,12 @@
 use std::env;
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
+use std::process;
 
+use scratch_probe::act::command::{become_command, end_on_stop};
 use scratch_probe::act::install::install;
-use scratch_probe::act::kill::{is_on_host, kill};
+use scratch_probe::act::kill::kill;
+use scratch_probe::act::process_1::is_on_host;
 use scratch_probe::errno::{ENOENT, Errno};
 use scratch_probe::file;
 use scratch_probe::input::cli;
@@ -42,7 +45,8 @@ fn look_up(name: &[u8]) -> Result<Vec<u8>, Errno> {
     variable(name).ok_or(ENOENT)
 }
 
-/// Checks all targets, prints a line for each, and sends the signal. Returns the exit code.
+/// Checks all targets, prints a line for each, and sends the signal or becomes the command. Returns
+/// the exit code.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 fn check(config: &Config) -> i32 {
@@ -55,6 +59,9 @@ fn check(config: &Config) -> i32 {
     if !has_clock() {
         return say(false, b"probe: the clock cannot be read; update libseccomp on the host\n");
     }
+    if config.wait.is_some() && process::id() == 1 {
+        end_on_stop();
+    }
     let mut code = 0;
     run(config, &mut |is_healthy, lines| {
         if !is_healthy || !config.quiet {
@@ -64,7 +71,12 @@ fn check(config: &Config) -> i32 {
     if code != 0
         && let Some(signal) = config.kill
     {
-        kill(1, signal, |line| _ = say(false, line));
+        kill(1, signal, config.start_period, |line| _ = say(false, line));
+    }
+    if code == 0 && !config.command.is_empty() {
+        let (code, line) = become_command(&config.command);
+        say(false, &line);
+        return code;
     }
     code
 }

@@ -1,16 +1,19 @@
 //! One target, one attempt.
 
+use std::time::{Duration, SystemTime};
+
 use crate::answer::Detail;
 use crate::errno::{ECONNREFUSED, ECONNRESET, EPIPE};
 use crate::failure::{Phase, Unhealthy};
+use crate::file;
 use crate::input::config::Options;
 use crate::input::expand::Expanded;
 use crate::input::status;
-use crate::input::target::{Check, Grpc, Http, Target};
+use crate::input::target::{Check, Endpoint, Grpc, Http, Target};
 use crate::net::connection::Connection;
 use crate::net::deadline::Deadline;
 use crate::net::dial;
-use crate::print::{SHOWN, push_escaped};
+use crate::print::{SHOWN, push, push_age, push_escaped};
 use crate::text::Search;
 use crate::wire::grpc::{self, Answer};
 use crate::wire::progress::Progress;
@@ -29,13 +32,17 @@ pub fn attempt<'a>(
     deadline: &'a Deadline,
     detail: &mut Detail<'a>,
 ) -> Result<(), Unhealthy> {
-    let connection = dial::connect(&target.endpoint, deadline)?;
+    let connection = match &target.endpoint {
+        Endpoint::Tcp(host, port) => dial::tcp(host, *port, deadline)?,
+        Endpoint::Unix(path) => dial::unix(path, deadline)?,
+        Endpoint::File(path) => return age(path, options.max_age, &mut detail.words),
+    };
     let mut attempt = Attempt { connection, options, deadline, received: Vec::new(), detail };
     let outcome = match &target.check {
         Check::Http(http) => attempt.http(http),
         // A connection to itself would pass, so test first.
-        Check::Stream if attempt.connection.is_to_itself() => Err(REFUSED),
-        Check::Stream => attempt.stream(),
+        Check::Open if attempt.connection.is_to_itself() => Err(REFUSED),
+        Check::Open => attempt.stream(),
         Check::Grpc(grpc) => attempt.grpc(grpc),
         Check::Tls(server_name) => attempt.tls(server_name.as_deref()),
     };
@@ -47,6 +54,26 @@ pub fn attempt<'a>(
         attempt.detail.push_foreign(problem, &attempt.received[at..]);
     }
     outcome
+}
+
+/// Opens a file, and compares its age.
+// A stack frame of its own, see `attempt`.
+#[inline(never)]
+fn age(path: &[u8], max: Option<Duration>, words: &mut Vec<u8>) -> Result<(), Unhealthy> {
+    let modified = file::open(path).and_then(|file| Ok(file.metadata()?.modified()?));
+    let modified = modified.map_err(|errno| Unhealthy::Os(Phase::File, errno))?;
+    // The file of a worker that lives is of the future after the clock was set back, until it touches it again.
+    let (age, suffix) = match SystemTime::now().duration_since(modified) {
+        Ok(age) => (age, " old"),
+        Err(future) => (future.duration(), " in the future"),
+    };
+    let max = max.filter(|max| age > *max);
+    push_age(words, age, max.is_some());
+    push(words, suffix);
+    let Some(max) = max else { return Ok(()) };
+    push(words, ", expected at most ");
+    push_age(words, max, true);
+    Err(Unhealthy::WrongAnswer)
 }
 
 /// Nobody listens, though a connection to itself was made.

@@ -1,8 +1,9 @@
-//! One target after the other, and waiting.
+//! One target after the other; waiting, and holding.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::act::process_1;
 use crate::answer::Detail;
 use crate::failure::{Phase, Unhealthy};
 use crate::input::config::Config;
@@ -16,20 +17,46 @@ use crate::verdict::Verdict;
 const FIRST_PAUSE: u64 = 25;
 const LAST_PAUSE: u64 = 1000;
 
+/// The pause between two rounds of `--hold`.
+const HOLD_PAUSE: Duration = Duration::from_secs(1);
+
 /// The last attempt begins this long before the wait ends.
 const LAST_ATTEMPT: Duration = Duration::from_millis(50);
 
-/// Checks the targets in their order, all within one deadline. `report` is handed each
-/// verdict as soon as it stands: whether it is healthy, and its lines.
+/// Checks the targets in their order. With `--hold`, again and again while they are healthy. `report` is handed each
+/// verdict: whether it is healthy, and its lines. Without a hold that is as soon as it stands.
 pub fn run(config: &Config, report: &mut dyn FnMut(bool, &[u8])) {
+    // In a container that has just started one check will do: the engine waits for its outcome.
+    let holds = |hold: &Duration| process_1::age(1).is_none_or(|age| age >= *hold);
+    let Some(hold) = config.hold.filter(holds).map(Deadline::after) else {
+        check_all(config, report);
+        return;
+    };
+    loop {
+        let mut verdicts = Vec::new();
+        let is_healthy =
+            check_all(config, &mut |is_healthy, lines| verdicts.push((is_healthy, lines.to_vec())));
+        if !is_healthy || hold.left().is_none_or(|left| left < HOLD_PAUSE) {
+            verdicts.iter().for_each(|(is_healthy, lines)| report(*is_healthy, lines));
+            return;
+        }
+        thread::sleep(HOLD_PAUSE);
+    }
+}
+
+/// Checks the targets once, all within one deadline. Returns whether all are healthy.
+fn check_all(config: &Config, report: &mut dyn FnMut(bool, &[u8])) -> bool {
     let deadline = Deadline::after(config.wait.unwrap_or(config.timeout));
     // --any: one group of all; else one per target. In each group one healthy target is enough.
     let size = if config.any { config.targets.len() } else { 1 };
+    let mut all_healthy = true;
     for group in config.targets.chunks(size) {
         let mut lines = Vec::new();
         let is_healthy = until_one_is_healthy(group, config, &deadline, &mut lines);
         report(is_healthy, &lines);
+        all_healthy &= is_healthy;
     }
+    all_healthy
 }
 
 /// Tries the targets in turn until one is healthy, with `--wait` again and again. `lines` gets
@@ -59,6 +86,7 @@ fn until_one_is_healthy(
         }
         let left = deadline.left().unwrap_or_default().saturating_sub(LAST_ATTEMPT);
         if config.wait.is_none() || left.is_zero() {
+            // Only here: a line asks the kernel for its explanation.
             failed.iter().for_each(|verdict| verdict.push(lines));
             return false;
         }

@@ -26,8 +26,10 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
     let unset = "not set; set it, or give a default, as in ${PORT:-8080}";
     let missing = "target: missing; give one or set PROBE_TARGET";
     let port = "the port must be a number from 1 to 65535";
-    let scheme = "unknown scheme; use http://, tcp://, tls://, grpc:// or unix:";
+    let scheme = "unknown scheme; use http://, tcp://, tls://, grpc://, unix: or file:";
     let exit = "remove || exit 1: the exit code is 1 already";
+    let others = "cannot be used with --install, --kill, --hold or --start-period";
+    let max_age = "must be from 1ms to 10000h, such as 90s, 15m or 2h";
     let leave = "not needed; leave it out";
     let url_control = "contains a control character or a space; in a URL write %20";
     /// Arguments, environment, and the line without its beginning and end.
@@ -101,17 +103,17 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (
             &["--expect", "a", "-X", "HEAD", "x"],
             &[],
-            "--expect: tls://, grpc:// and HEAD have no body to search".into(),
+            "--expect: tls://, grpc://, file: and HEAD have no body to search".into(),
         ),
         (
             &["--expect", "a", "x", "tls://x:1"],
             &[],
-            "--expect: tls://, grpc:// and HEAD have no body to search".into(),
+            "--expect: tls://, grpc://, file: and HEAD have no body to search".into(),
         ),
         (
             &["--expect", "a", "grpc://x:1"],
             &[],
-            "--expect: tls://, grpc:// and HEAD have no body to search".into(),
+            "--expect: tls://, grpc://, file: and HEAD have no body to search".into(),
         ),
         // The value was forgotten.
         (&["--timeout", "http://admin:S3cr3t@x/"], &[], format!("--timeout: {duration}")),
@@ -183,7 +185,26 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["http://x/\r\nX: y"], &[], format!("target 1 \"http://x\": {url_control}")),
         (&["tcp://127.0.0.1:1", "ftp://x"], &[], format!("target 2 \"ftp://x\": {scheme}")),
         (&[], &[("PROBE_TARGET", "x y ftp://u:S3cr3t@x")], format!("target 3: {scheme}")),
-        (&["--", "--timeout"], &[], "target 1 \"--timeout\": the host must be letters, digits, - . _".into()),
+        (&["x", "--"], &[], "--: needs a command after it".into()),
+        (&["x", "--", ""], &[], "--: needs a command after it".into()),
+        (&["--", "http://u:S3cr3t@x/"], &[], "--: begins the command; write targets before it".into()),
+        (&["--", "app"], &[("PROBE_TARGET", "x")], "target: missing; give one before --".into()),
+        (&["--install", "/x", "--", "app"], &[], format!("--: {others}")),
+        (&["--kill", "TERM", "-w1s", "x", "--", "app"], &[], format!("--: {others}")),
+        (&["--hold", "9s", "x", "--", "app"], &[], format!("--: {others}")),
+        (&["--start-period", "9s", "x", "--", "app"], &[], format!("--: {others}")),
+        (&["--expect", "a", "file:/x"], &[], "--expect: tls://, grpc://, file: and HEAD have no body to search".into()),
+        (&["--max-age", "9s", "x"], &[], "--max-age: needs a target such as file:/run/app.alive".into()),
+        (&["--max-age", "10001h", "file:/x"], &[], format!("--max-age \"10001h\": {max_age}")),
+        (&["--max-age", "0", "file:/x"], &[], format!("--max-age \"0\": {max_age}")),
+        (&["--start-period", "9s", "x"], &[], "--start-period: needs --kill SIGNAL".into()),
+        (
+            &["--start-period", "2h", "--kill", "TERM", "-w1s", "x"],
+            &[],
+            "--start-period \"2h\": must be from 0 to 1h, such as 90s or 2m".into(),
+        ),
+        (&["--hold", "0", "x"], &[], format!("--hold \"0\": {duration}")),
+        (&["x"], &[("PROBE_HOLD", "soon")], format!("PROBE_HOLD \"soon\": {duration}")),
         (&["http://${NO_SUCH}/"], &[], format!("variable \"NO_SUCH\": {unset}")),
         (&["-H", "A: ${TOKEN}", "x"], &[], format!("variable \"TOKEN\": {unset}")),
         (&["http://${X/"], &[], format!("target: {variable}")),
@@ -219,7 +240,7 @@ fn every_form_of_an_option() {
         vec!["-t9s", &target],
         vec!["--timeout=9", &target],
         vec![&target, "-X", "GET"],
-        vec!["-XGET", "--", &target],
+        vec!["-XGET", &target],
         vec!["-t", "1ms", "-t", "9s", &target],
         vec!["-w", "9s", &target],
     ] {

@@ -44,6 +44,7 @@ pub fn endpoint(target: &Target) {
             assert!((1..=UNIX_PATH_MAX).contains(&path.len()));
             assert!(!path.contains(&0));
         }
+        Endpoint::File(path) => assert!(path.starts_with(b"/") && !path.contains(&0)),
         Endpoint::Tcp(host, port) => {
             assert_ne!(*port, 0);
             if let Host::Name(name) = host {
@@ -81,7 +82,7 @@ fn prints_back(data: &[u8], target: &Target) {
             }
         }
         (Check::Grpc(again), Check::Grpc(call)) => assert_eq!((again, &target.shown[..]), (call, data)),
-        (Check::Stream, Check::Stream) => assert_eq!(target.shown, data),
+        (Check::Open, Check::Open) => assert_eq!(target.shown, data),
         (Check::Tls(again), Check::Tls(server_name)) => {
             assert_eq!((again, &target.shown[..]), (server_name, data));
             let Endpoint::Tcp(host, _) = &target.endpoint else { panic!("TLS is for TCP") };

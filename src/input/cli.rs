@@ -3,13 +3,15 @@
 //! The command line beats the environment, which beats the defaults. Options are
 //! recognised before variables are expanded, so no variable's value can become one.
 
+use std::time::Duration;
+
 use crate::errno::push_message;
 use crate::input::config::{Config, Job};
-use crate::input::duration;
+use crate::input::duration::{self, HOUR, MILLISECOND};
 use crate::input::expand::{self, DATA_MAX, Expanded, Lookup, TEXT_MAX};
 use crate::input::signal;
 use crate::input::status;
-use crate::input::target::{self, Check, Target, UnixSocket};
+use crate::input::target::{self, Check, Endpoint, Target, UnixSocket};
 use crate::print::{push, push_number, push_quoted};
 use crate::text::{contains, cut, words};
 
@@ -44,7 +46,7 @@ fn error_by(place: &[u8], text: Option<&[u8]>, push_problem: &dyn Fn(&mut Vec<u8
 }
 
 /// The effect of an option.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
     Help,
     Version,
@@ -59,7 +61,10 @@ enum Effect {
     Data,
     UnixSocket,
     Wait,
+    Hold,
+    MaxAge,
     Kill,
+    StartPeriod,
     Install,
 }
 
@@ -70,7 +75,7 @@ impl Effect {
 }
 
 /// Each option: effect, letter (0 if none), name, and the variable that stands in for it ("" if none).
-static OPTIONS: [(Effect, u8, &str, &str); 15] = [
+static OPTIONS: [(Effect, u8, &str, &str); 18] = [
     (Effect::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
     (Effect::Status, 0, "--status", "PROBE_STATUS"),
     (Effect::Expect, 0, "--expect", "PROBE_EXPECT"),
@@ -81,7 +86,10 @@ static OPTIONS: [(Effect, u8, &str, &str); 15] = [
     (Effect::UnixSocket, 0, "--unix-socket", ""),
     (Effect::Any, 0, "--any", ""),
     (Effect::Wait, b'w', "--wait", "PROBE_WAIT"),
+    (Effect::Hold, 0, "--hold", "PROBE_HOLD"),
+    (Effect::MaxAge, 0, "--max-age", ""),
     (Effect::Kill, 0, "--kill", "PROBE_KILL"),
+    (Effect::StartPeriod, 0, "--start-period", "PROBE_START_PERIOD"),
     (Effect::Install, 0, "--install", ""),
     (Effect::Quiet, b'q', "--quiet", ""),
     (Effect::Help, b'h', "--help", ""),
@@ -105,20 +113,31 @@ const TARGETS: &str = "PROBE_TARGET";
 
 /// Reads the arguments, without the program's name, and the variables of options they do not set.
 pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Job, Box<Error>> {
-    let mut reader =
-        Reader { lookup, config: Config::default(), targets: Vec::new(), unix_socket: None, install: None };
-    let mut given = [false; OPTIONS.len()];
-    if let Some(text) = reader.arguments(args, &mut given)? {
-        return Ok(Job::Print(text));
+    let mut reader = Reader {
+        lookup,
+        given: [false; OPTIONS.len()],
+        config: Config::default(),
+        targets: Vec::new(),
+        unix_socket: None,
+        install: None,
+    };
+    match reader.arguments(args)? {
+        End::Text(text) => return Ok(Job::Print(text)),
+        End::Dashes => {
+            // No variable is read: they are for the checks of the same container.
+            reader.config.command = args.collect();
+            reader.check_command()?;
+        }
+        End::Arguments => {
+            if let Some(path) = reader.install {
+                return match reader.targets.is_empty() {
+                    true => Ok(Job::Install(path)),
+                    false => Err(error(b"--install", None, "cannot be used with a target")),
+                };
+            }
+            reader.variables()?;
+        }
     }
-    if let Some(path) = reader.install {
-        // PROBE_TARGET is set for the checks of the same container.
-        return match reader.targets.is_empty() {
-            true => Ok(Job::Install(path)),
-            false => Err(error(b"--install", None, "cannot be used with a target")),
-        };
-    }
-    reader.variables(&given)?;
     reader.parse_targets()?;
     reader.check_combinations()?;
     Ok(Job::Check(Box::new(reader.config)))
@@ -171,9 +190,21 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
 /// The problem of `--timeout 5s` in one argument.
 const AN_ARGUMENT: &str = "its value must be an argument of its own";
 
+/// Where reading the arguments ended.
+enum End {
+    /// At an option that only prints this text.
+    Text(&'static str),
+    /// At `--`, after which the command begins.
+    Dashes,
+    /// At the last of them.
+    Arguments,
+}
+
 /// What has been read so far.
 struct Reader<'a> {
     lookup: Lookup<'a>,
+    /// The options that the command line sets.
+    given: [bool; OPTIONS.len()],
     config: Config,
     /// The targets, which can be read only once `--unix-socket` is known.
     targets: Vec<Expanded>,
@@ -182,28 +213,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads the arguments; `given` becomes which options they set. Returns a text to print.
-    fn arguments(
-        &mut self,
-        args: &mut dyn Iterator<Item = Vec<u8>>,
-        given: &mut [bool],
-    ) -> Result<Option<&'static str>, Box<Error>> {
-        let mut options_ended = false;
+    /// Reads the arguments up to a command.
+    fn arguments(&mut self, args: &mut dyn Iterator<Item = Vec<u8>>) -> Result<End, Box<Error>> {
         while let Some(arg) = args.next() {
-            if options_ended || !arg.starts_with(b"-") {
+            if !arg.starts_with(b"-") {
                 self.targets.push(self.expanded("target", &arg, TEXT_MAX)?);
                 continue;
             }
             if arg == b"--" {
-                options_ended = true;
-                continue;
+                return Ok(End::Dashes);
             }
             let (index, attached) = find(&arg)?;
             let (effect, _, name, _) = OPTIONS[index];
-            given[index] = true;
+            self.given[index] = true;
             match (effect, attached) {
-                (Effect::Help, None) => return Ok(Some(HELP)),
-                (Effect::Version, None) => return Ok(Some(VERSION)),
+                (Effect::Help, None) => return Ok(End::Text(HELP)),
+                (Effect::Version, None) => return Ok(End::Text(VERSION)),
                 (Effect::Quiet, None) => self.config.quiet = true,
                 (Effect::Any, None) => self.config.any = true,
                 (Effect::Http11, None) => self.config.options.http11 = true,
@@ -217,13 +242,21 @@ impl Reader<'_> {
                 },
             }
         }
-        Ok(None)
+        Ok(End::Arguments)
     }
 
-    /// Reads the variables of options that are not `given`, and of targets if there is none.
-    fn variables(&mut self, given: &[bool]) -> Result<(), Box<Error>> {
+    /// Whether the command line sets an option.
+    fn is_given(&self, effect: Effect) -> bool {
+        OPTIONS.iter().zip(self.given).any(|((other, ..), is_given)| is_given && *other == effect)
+    }
+
+    /// Reads the variables of options that are not given, and of targets if there is none.
+    fn variables(&mut self) -> Result<(), Box<Error>> {
         for (index, (effect, _, _, variable)) in OPTIONS.iter().enumerate() {
-            if !given[index]
+            // A start period may be set for all checks of an image, and is one of those with a signal.
+            let is_idle = *effect == Effect::StartPeriod && self.config.kill.is_none();
+            if !self.given[index]
+                && !is_idle
                 && !variable.is_empty()
                 && let Some(value) = self.variable(variable)
             {
@@ -256,20 +289,51 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Checks that there is a command, and that the options go with one.
+    fn check_command(&self) -> Result<(), Box<Error>> {
+        let name = self.config.command.first().map_or(&b""[..], |name| name);
+        if name.is_empty() {
+            return Err(error(b"--", None, "needs a command after it"));
+        }
+        if contains(name, b"://") {
+            return Err(error(b"--", None, "begins the command; write targets before it"));
+        }
+        for effect in [Effect::Install, Effect::Kill, Effect::Hold, Effect::StartPeriod] {
+            if self.is_given(effect) {
+                return Err(error(
+                    b"--",
+                    None,
+                    "cannot be used with --install, --kill, --hold or --start-period",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Checks that there is a target, and that the options agree with all of them.
     fn check_combinations(&self) -> Result<(), Box<Error>> {
-        let Config { targets, options, wait, kill, .. } = &self.config;
+        let Config { targets, options, wait, kill, command, .. } = &self.config;
         if targets.is_empty() {
-            return Err(error(b"target", None, "missing; give one or set PROBE_TARGET"));
+            return Err(match command.is_empty() {
+                true => error(b"target", None, "missing; give one or set PROBE_TARGET"),
+                false => error(b"target", None, "missing; give one before --"),
+            });
         }
+        let is_file = |target: &Target| matches!(target.endpoint, Endpoint::File(_));
         let has_no_body = |target: &Target| match target.check {
             Check::Http(_) => options.method.as_deref() == Some(b"HEAD"),
-            Check::Stream => false,
+            Check::Open => is_file(target),
             Check::Grpc(..) | Check::Tls(_) => true,
         };
         // To ignore --expect would be to call a target healthy unchecked.
         if !options.expect.is_empty() && targets.iter().any(has_no_body) {
-            return Err(error(b"--expect", None, "tls://, grpc:// and HEAD have no body to search"));
+            return Err(error(b"--expect", None, "tls://, grpc://, file: and HEAD have no body to search"));
+        }
+        if options.max_age.is_some() && !targets.iter().any(is_file) {
+            return Err(error(b"--max-age", None, "needs a target such as file:/run/app.alive"));
+        }
+        if kill.is_none() && self.is_given(Effect::StartPeriod) {
+            return Err(error(b"--start-period", None, "needs --kill SIGNAL"));
         }
         // Else one failed check would restart a container: Docker's retries do not count for a signal.
         if kill.is_some() && wait.is_none() {
@@ -312,11 +376,20 @@ impl Reader<'_> {
         // A target whose option's value was forgotten may hold a password.
         let may_be_target = raw.contains(&b'@') || contains(raw, b"://");
         let must = |be| error(place.as_bytes(), Some(raw).filter(|_| !may_be_target), be);
-        let duration = || duration::parse(&value.text).ok_or_else(|| must(duration::EXPECTED));
-        let Config { options, timeout, wait, kill, .. } = &mut self.config;
+        let within = |range, expected| duration::parse(&value.text, range).ok_or_else(|| must(expected));
+        let duration = || within(MILLISECOND..=HOUR, duration::EXPECTED);
+        let Config { options, timeout, wait, hold, kill, start_period, .. } = &mut self.config;
         match effect {
             Effect::Timeout => *timeout = duration()?,
             Effect::Wait => *wait = Some(duration()?),
+            Effect::Hold => *hold = Some(duration()?),
+            Effect::MaxAge => {
+                let expected = "must be from 1ms to 10000h, such as 90s, 15m or 2h";
+                options.max_age = Some(within(MILLISECOND..=HOUR * 10_000, expected)?);
+            }
+            Effect::StartPeriod => {
+                *start_period = within(Duration::ZERO..=HOUR, "must be from 0 to 1h, such as 90s or 2m")?;
+            }
             Effect::Kill => *kill = Some(signal::parse(&value.text).ok_or_else(|| must(signal::EXPECTED))?),
             Effect::Status if !status::is_list(&value.text) => return Err(must(status::EXPECTED)),
             Effect::Status => options.status = value,

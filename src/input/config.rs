@@ -29,12 +29,18 @@ pub struct Config {
     pub timeout: Duration,
     /// How long to keep trying, if at all.
     pub wait: Option<Duration>,
+    /// How long to keep checking while healthy, if at all.
+    pub hold: Option<Duration>,
     /// The signal to send to process 1 when unhealthy.
     pub kill: Option<Signal>,
+    /// While process 1 is younger, no signal is sent.
+    pub start_period: Duration,
     /// One healthy target is enough.
     pub any: bool,
     /// Say nothing when healthy.
     pub quiet: bool,
+    /// The command to become once healthy, with its arguments; empty for none.
+    pub command: Vec<Vec<u8>>,
 }
 
 impl Default for Config {
@@ -44,9 +50,12 @@ impl Default for Config {
             options: Options::default(),
             timeout: Duration::from_secs(5),
             wait: None,
+            hold: None,
             kill: None,
+            start_period: Duration::from_secs(60),
             any: false,
             quiet: false,
+            command: Vec::new(),
         }
     }
 }
@@ -66,6 +75,8 @@ pub struct Options {
     pub data: Option<Expanded>,
     /// Send HTTP/1.1 instead of HTTP/1.0.
     pub http11: bool,
+    /// The greatest age of a file, if it has one.
+    pub max_age: Option<Duration>,
 }
 
 impl Default for Options {
@@ -77,6 +88,7 @@ impl Default for Options {
             headers: Vec::new(),
             data: None,
             http11: false,
+            max_age: None,
         }
     }
 }

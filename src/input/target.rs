@@ -1,4 +1,4 @@
-//! The target grammar: `http://…`, `host:port/path`, `tcp://…`, `tls://…`, `grpc://…`, `unix:…`.
+//! The target grammar: `http://…`, `host:port/path`, `tcp://…`, `tls://…`, `grpc://…`, `unix:…`, `file:…`.
 //!
 //! Terms are those of RFC 3986. Everything is refused here that would be
 //! harmful or ambiguous to send or to dial, so no later step checks again.
@@ -42,6 +42,8 @@ pub enum Endpoint {
     Tcp(Host, u16),
     /// A Unix stream socket's path.
     Unix(Vec<u8>),
+    /// A regular file's path.
+    File(Vec<u8>),
 }
 
 /// A host, as far as it is known without a resolver.
@@ -62,8 +64,8 @@ pub enum Host {
 pub enum Check {
     /// An HTTP request.
     Http(Box<Http>),
-    /// A connection, and perhaps a reply.
-    Stream,
+    /// That it opens: a connection, and perhaps a reply; or a file, and its age.
+    Open,
     /// The health of a gRPC service.
     Grpc(Box<Grpc>),
     /// A ClientHello, with the server's name if it has one.
@@ -96,7 +98,7 @@ pub const SERVICE_MAX: usize = 16_000;
 /// The problem of a text with a character that could split a request or a line.
 pub const CONTROL: &str = "contains a control character or a space; in a URL write %20";
 const HTTPS: &str = "https is not supported; use tls://host:port to check that the server answers";
-const SCHEME: &str = "unknown scheme; use http://, tcp://, tls://, grpc:// or unix:";
+const SCHEME: &str = "unknown scheme; use http://, tcp://, tls://, grpc://, unix: or file:";
 const HOST: &str = "the host must be letters, digits, - . _";
 const NO_HOST: &str = "no host; a Unix socket is unix:/run/app.sock";
 const NUMBER: &str = "a number is no host; write localhost:8090, or four numbers as in 127.0.0.1";
@@ -111,6 +113,7 @@ const EXIT: &str = "remove || exit 1: the exit code is 1 already";
 const COLON: &str = "write http://, with a colon";
 const PASSWORD: &str = "in a user name or password write %2F for /, %3F for ?, %23 for #";
 const UNIX: &str = "must be an absolute path, as in unix:/run/app.sock";
+const FILE: &str = "must be an absolute path, as in file:/run/app.alive";
 const UNIX_TOO_LONG: &str = "the path must have at most 107 bytes, the limit for Unix sockets";
 
 /// Hints for host and port: what a wrong one contains, and what to write instead.
@@ -133,17 +136,17 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
     if text.iter().any(u8::is_ascii_control) {
         return Err(CONTROL);
     }
-    if let Some((start, path)) = text.split_at_checked(5)
-        && start.eq_ignore_ascii_case(b"unix:")
-    {
+    let (scheme, path) = text.split_at_checked(5).unwrap_or_default();
+    let is_file = scheme.eq_ignore_ascii_case(b"file:");
+    if is_file || scheme.eq_ignore_ascii_case(b"unix:") {
         // `unix:///path` too. The authority must be empty, or `unix://run/x` would silently lose "run".
         let path = path.strip_prefix(b"//").unwrap_or(path);
         if !path.starts_with(b"/") {
-            return Err(UNIX);
+            return Err(if is_file { FILE } else { UNIX });
         }
+        let endpoint = if is_file { Endpoint::File(path.to_vec()) } else { Endpoint::Unix(unix_path(path)?) };
         let values = target.values(0..text.len()).map(<[u8]>::to_vec).collect();
-        let endpoint = Endpoint::Unix(unix_path(path)?);
-        return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Stream, over: None, values });
+        return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Open, over: None, values });
     }
     let parts = Parts::of(target);
     if let Some(end) = end_of_bare_ipv6(target, &parts) {
@@ -170,7 +173,7 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
             _ if is_grpc => {
                 Check::Grpc(Box::new(Grpc { authority: authority.host_field(), service: service.to_vec() }))
             }
-            _ if is(b"tcp://") => Check::Stream,
+            _ if is(b"tcp://") => Check::Open,
             _ => Check::Tls(authority.server_name()),
         };
         let shown = [start, target.raw_from(parts.path_at)].concat();
@@ -518,7 +521,7 @@ mod tests {
         ] {
             let target = plain(text).expect(text);
             assert_eq!(target.endpoint, endpoint, "{text}");
-            assert_eq!(target.check, Check::Stream);
+            assert_eq!(target.check, Check::Open);
             assert_eq!(target.shown, text.as_bytes());
         }
     }
@@ -688,6 +691,10 @@ mod tests {
             ("unix://x/y", UNIX),
             ("unix://", UNIX),
             (&long_path, UNIX_TOO_LONG),
+            ("file:", FILE),
+            ("file:x", FILE),
+            ("file://x/y", FILE),
+            ("file:/x\ny", CONTROL),
         ] {
             let expanded = expand(text.as_bytes(), TEXT_MAX, &|_| Err(ENOENT)).expect(text);
             let problem = parse(&expanded, None).expect_err(text);

@@ -43,7 +43,7 @@ const RANDOM: &[u8; 32] = b"scratch-probe: only a TLS check.";
 
 /// No session, the cipher suites, no compression. These, the groups and the signature algorithms
 /// below are all that OpenSSL's client offers by default, 3.0's and 4.0's together: a server that
-/// curl can talk to is not refused for the offer. tests/system/tls compares them.
+/// curl can talk to is not refused for the offer. tests/system/servers/tls compares them.
 const SUITES: &[u8] = b"\0\
     \0\x3e\
     \x13\x01\x13\x02\x13\x03\
