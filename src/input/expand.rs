@@ -97,13 +97,14 @@ impl Expanded {
         Some(name_and_default(&self.raw[span.raw.start + 2..span.raw.end - 1]).0)
     }
 
-    /// The parts of `within` that came out of variables and files.
-    pub fn values(&self, within: Range<usize>) -> impl Iterator<Item = &[u8]> {
-        let values = self.spans.iter().filter(|span| span.is_value);
-        values.filter_map(move |span| {
+    /// Hands over the parts of `within` that came out of variables and files.
+    pub fn each_value(&self, within: Range<usize>, found: &mut dyn FnMut(&[u8])) {
+        for span in &self.spans {
             let part = span.text.start.max(within.start)..span.text.end.min(within.end);
-            self.text.get(part).filter(|value| !value.is_empty())
-        })
+            if span.is_value && !part.is_empty() {
+                found(&self.text[part]);
+            }
+        }
     }
 }
 
@@ -371,10 +372,15 @@ mod tests {
         let text = b"a${X}$${E}${E}${E:-default}${NONE:-x}${0x41}${/f}";
         let expanded = expand(text, TEXT_MAX, &lookup).expect("it expands");
         assert_eq!(expanded.text, b"avalue${E}defaultxAfile");
-        let values = |within| expanded.values(within).collect::<Vec<_>>();
-        assert_eq!(values(0..99), [&b"value"[..], b"file"]);
-        assert_eq!(values(3..21), [&b"lue"[..], b"fi"]);
-        assert_eq!(values(0..1), [b""; 0]);
+        let values = |within| {
+            let mut values = Vec::new();
+            expanded
+                .each_value(within, &mut |value| values.push(String::from_utf8_lossy(value).into_owned()));
+            values
+        };
+        assert_eq!(values(0..99), ["value", "file"]);
+        assert_eq!(values(3..21), ["lue", "fi"]);
+        assert_eq!(values(0..1), [""; 0]);
         assert_eq!((expanded.emptied_at(10), expanded.emptied_at(1)), (Some(&b"E"[..]), None));
     }
 }
