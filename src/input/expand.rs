@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::errno::{ENOENT, Errno};
+use crate::print::push;
 use crate::text::{contains, cut};
 
 /// Looks up a variable of the environment or, by a name that begins with `/`, a file: its value or
@@ -118,18 +119,18 @@ pub fn expand<'a>(raw: &'a [u8], max: usize, lookup: Lookup) -> Result<Expanded,
     let mut rest = raw;
     while let Some(at) = rest.iter().position(|&byte| byte == b'$') {
         let (literal, variable) = rest.split_at(at);
-        text.extend_from_slice(literal);
+        push(&mut text, literal);
         let start = text.len();
         let mut is_value = false;
         if let Some(after) = variable.strip_prefix(b"$${") {
-            text.extend_from_slice(b"${");
+            push(&mut text, "${");
             rest = after;
         } else if let Some(after) = variable.strip_prefix(b"${") {
             let (inner, after) = cut(after, b'}');
             rest = after.ok_or(Error::Malformed)?;
             is_value = push_value(&mut text, inner, lookup)?;
         } else {
-            text.push(b'$');
+            push(&mut text, "$");
             rest = &variable[1..];
             continue;
         }
@@ -139,7 +140,7 @@ pub fn expand<'a>(raw: &'a [u8], max: usize, lookup: Lookup) -> Result<Expanded,
             return Err(Error::TooLong);
         }
     }
-    text.extend_from_slice(rest);
+    push(&mut text, rest);
     if text.len() > max {
         return Err(Error::TooLong);
     }
@@ -149,7 +150,7 @@ pub fn expand<'a>(raw: &'a [u8], max: usize, lookup: Lookup) -> Result<Expanded,
 /// Appends the value of the text between `${` and `}`. Returns whether a variable or a file had it.
 fn push_value<'a>(out: &mut Vec<u8>, inner: &'a [u8], lookup: Lookup) -> Result<bool, Error<'a>> {
     if let Some(digits) = inner.strip_prefix(b"0x") {
-        out.extend_from_slice(&bytes(digits).ok_or(Error::Malformed)?);
+        push(out, bytes(digits).ok_or(Error::Malformed)?);
         return Ok(false);
     }
     let (name, default) = name_and_default(inner);
@@ -172,7 +173,7 @@ fn push_value<'a>(out: &mut Vec<u8>, inner: &'a [u8], lookup: Lookup) -> Result<
         value = line.unwrap_or(value);
     }
     let is_value = !value.is_empty();
-    out.extend_from_slice(if is_value { value } else { default.unwrap_or_default() });
+    push(out, if is_value { value } else { default.unwrap_or_default() });
     Ok(is_value)
 }
 
