@@ -39,6 +39,7 @@ pub mod net {
     pub mod deadline;
     pub mod dial;
     pub mod dns;
+    pub mod listeners;
     pub mod resolve;
 }
 

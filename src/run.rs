@@ -86,6 +86,7 @@ fn until_one_is_healthy(
         }
         let left = deadline.left().unwrap_or_default().saturating_sub(LAST_ATTEMPT);
         if config.wait.is_none() || left.is_zero() {
+            // Only here: a line asks the kernel for its explanation.
             failed.iter().for_each(|verdict| verdict.push(lines));
             return false;
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::failure::{Phase, Unhealthy};
 use crate::input::target::{Endpoint, Target};
+use crate::net::listeners;
 use crate::print::{push, push_duration, push_escaped};
 
 /// The longest form of a target that is shown: ten lines fit into Docker's 4,096 bytes of output.
@@ -50,6 +51,7 @@ impl Verdict<'_> {
                     }
                     failure => failure.push(out, self.timeout),
                 }
+                listeners::push_explanation(out, failure, &self.target.endpoint);
                 if let Some(path) = &self.target.over {
                     push(out, ", over ");
                     push_escaped(out, path, TARGET_MAX);

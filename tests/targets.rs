@@ -188,7 +188,7 @@ fn all_targets_must_be_healthy_and_are_reported_in_their_order() {
         format!("unhealthy: {closed}: connect: connection refused"),
         format!("unhealthy: {bad}: 500 No, expected 200-399"),
     ];
-    assert_eq!(run.stderr.lines().collect::<Vec<_>>(), want);
+    assert_eq!(run.causes().lines().collect::<Vec<_>>(), want);
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn with_any_every_unhealthy_target_has_its_line() {
             format!("unhealthy: {bad}: 503 No, expected 200-399"),
         ];
         assert_eq!(
-            (run.code, run.stderr.lines().collect::<Vec<_>>()),
+            (run.code, run.causes().lines().collect::<Vec<_>>()),
             (Some(1), lines.iter().map(String::as_str).collect())
         );
     }

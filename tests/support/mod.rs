@@ -48,8 +48,19 @@ impl Run {
     /// Exit 1, nothing on stdout and exactly this line on stderr.
     #[track_caller]
     pub fn unhealthy(&self, line: &str) {
-        assert_eq!((self.code, self.stderr.trim_end_matches('\n')), (Some(1), line), "{self:#?}");
+        assert_eq!((self.code, self.causes().trim_end_matches('\n')), (Some(1), line), "{self:#?}");
         assert!(self.stdout.is_empty(), "{self:#?}");
+    }
+
+    /// What is on stderr, without who listens here: all tests do.
+    pub fn causes(&self) -> String {
+        let mut parts = self.stderr.split("; listening here: ");
+        let mut causes = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let listeners = part.find(", waited ").or_else(|| part.find('\n')).unwrap_or(part.len());
+            causes += &part[listeners..];
+        }
+        causes
     }
 
     #[track_caller]

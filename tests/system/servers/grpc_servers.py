@@ -166,10 +166,11 @@ def check(name, log, process, port, wants):
             wrong.append(f"{service[:20]}: {said}, but gRPC's client says {theirs}")
     os.killpg(process.pid, signal.SIGSTOP)
     for args, result in [(target, (False, "receive: timed out after 700ms")), ([plain], (True, "connected"))]:
-        held = ask("-t700ms" if args == target else "-t10s", *args)
-        cells.append(held[1])
-        if held != result:
-            wrong.append(f"{args[-1]}, held: {held[1]}")
+        healthy, said = ask("-t700ms" if args == target else "-t10s", *args)
+        cells.append(said)
+        # Not over a Unix socket, nor where another process accepts.
+        if (healthy, re.sub(r"; \d+ connections? waits? to be accepted$", "", said)) != result:
+            wrong.append(f"{args[-1]}, held: {said}")
     if wrong:
         with open(log, encoding="utf-8", errors="replace") as file:
             wrong.append(file.read()[-600:])

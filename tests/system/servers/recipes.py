@@ -167,9 +167,9 @@ def wait_until(holds):
 
 def ask(args, timeout="20s"):
     run = subprocess.run([PROBE, *args], env={"PROBE_TIMEOUT": timeout}, capture_output=True, text=True, timeout=120, check=False)
-    # Of each line what follows "healthy: TARGET: ", and how long it took left out.
+    # Of each line what follows "healthy: TARGET: ", less how long it took and how many connections wait.
     lines = [re.sub(r"^(?:un)?healthy: \S+: (?=\S)", "", line) for line in (run.stdout + run.stderr).splitlines()]
-    return run.returncode == 0, [re.sub(r" in [\d.]+m?s$", "", line) for line in lines]
+    return run.returncode == 0, [re.sub(r" in [\d.]+m?s$|; \d+ connections? waits? to be accepted$", "", line) for line in lines]
 
 
 class Server:

@@ -88,10 +88,10 @@ def cases():
     if IMAGE:
         yield "a container", CONTAINER, [local], 0, healthy
         yield "a container, 3 targets", CONTAINER, [local, http, stream], 0, healthy * 2 + connected
-        yield "a container, unhealthy", CONTAINER, [refuses], 1, refused
+        yield "a container, unhealthy", CONTAINER, [refuses], 1, refused.replace(r"\n", r"; listening here: \S.*\n")
         # Docker's own network has no IPv6, so ::1 is not available there.
         bridged = [word for word in CONTAINER if word != "--network=host"]
-        yield "a container without IPv6, nobody there", bridged, ["http://localhost:9/"], 1, refused
+        yield "a container without IPv6, nobody there", bridged, ["http://localhost:9/"], 1, refused.replace(r"\n", r"; no TCP port is open here\n")
         yield "a container, no such socket", CONTAINER, ["unix:/x"], 1, ".*connect: no such file\n"
         return
     hangs, flood = f"127.0.0.1:{tcp(None)}", f"127.0.0.1:{tcp(FLOOD)}"

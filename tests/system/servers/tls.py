@@ -209,9 +209,9 @@ def check(name, process, log, port, want, answers_400):
         return cells, wrong
     cell(lambda healthy, said: healthy == answers_400, "-t10s", *status)
     os.killpg(process.pid, signal.SIGSTOP)
-    held = (False, "receive: timed out after 700ms")
-    for args in [tls], status:
-        cell(lambda *result: result == held, "-t700ms", *args)
+    for waiting, args in ("1 connection waits", [tls]), ("2 connections wait", status):
+        held = (False, f"receive: timed out after 700ms; {waiting} to be accepted")
+        cell(lambda *result, held=held: result == held, "-t700ms", *args)
     cell(lambda *result: result == (True, "connected"), "-t10s", tcp)
     return cells, wrong
 
