@@ -27,8 +27,9 @@ with_dots() {
     with_dots_log=$1 with_dots_code=0
     shift
     while sleep 10 >/dev/null 2>&1 && kill -0 $$; do printf .; done 2>/dev/null &
+    with_dots_process=$!
     "$@" >"$with_dots_log" 2>&1 || with_dots_code=$?
-    kill $!
+    kill "$with_dots_process"
     return "$with_dots_code"
 }
 
