@@ -190,8 +190,11 @@ fn push_waiting(out: &mut Vec<u8>, listeners: &[Listener], addresses: &[Ipv6Addr
     if waiting > 0 {
         push(out, "; ");
         push_number(out, waiting);
-        push(out, if waiting == 1 { " connection waits" } else { " connections wait" });
-        push(out, " to be accepted");
+        let words = match waiting {
+            1 => " connection waits to be accepted",
+            _ => " connections wait to be accepted",
+        };
+        push(out, words);
     }
 }
 
