@@ -1,12 +1,13 @@
 //! A stand-in for TorrServer on TS_PORT (8090) of all addresses, as far as a
 //! check can tell: `/echo` (and `/health`), the play list with its login, forced HTTPS; on
 //! TS_SSL_PORT a ServerHello, and 400 to plain HTTP. Anything else is 404. Prints its port: TS_PORT=0
-//! takes a free one. SIGTERM ends it, unless TS_DONTKILL is set. After a request for `/lock` nobody is
-//! answered any more, as in a dead-lock.
+//! takes a free one. SIGTERM ends it, unless TS_DONTKILL is set. After a request for `/lock` it accepts, and
+//! answers nobody any more, as a server in Go that is dead-locked.
 
 use std::env;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread;
 
 /// TLS 1.2's without what it may leave out: a record, a message, the version;
@@ -48,8 +49,14 @@ fn listen(port: u16) -> TcpListener {
 }
 
 fn serve(listener: TcpListener, status: fn(&str) -> &'static str) {
-    for stream in listener.incoming().flatten() {
-        // One client after the other: a check is all that ever asks.
+    let (accepted, streams) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = accepted.send(stream);
+        }
+    });
+    // One client after the other: a check is all that ever asks.
+    for stream in streams {
         let _ = answer(stream, status);
     }
 }

@@ -84,7 +84,7 @@ def cases():
     healthy = r"healthy: \S+: 200 OK in \S+s\n"
     connected = r"healthy: \S+: connected in \S+s\n"
     late = r"unhealthy: .*: timed out after 300ms\n"
-    refused = r"unhealthy: .*connect: connection refused\n"
+    refused = r"unhealthy: .*connect: connection refused(; listening here: \S.*|; no TCP port is open here)?\n"
     if IMAGE:
         yield "a container", CONTAINER, [local], 0, healthy
         yield "a container, 3 targets", CONTAINER, [local, http, stream], 0, healthy * 2 + connected
