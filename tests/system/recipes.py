@@ -213,8 +213,11 @@ class Server:
 
     def end(self):
         """Lets it end by itself, so that all is logged, and returns the lines."""
+        left = children(self.process.pid)
         self.process.send_signal(self.quit_signal)
         self.process.wait(60)
+        # One of dnsmasq's, which has the listening socket too, would pass for the next server.
+        wait_until(lambda: all(parent_of(pid) is None for pid in left))
         return self.text().splitlines()
 
     def kill(self):
