@@ -26,18 +26,24 @@ pub const NOT_A_FILE: Errno = Errno(-1);
 pub const ENOENT: Errno = Errno(2);
 /// A signal came in between.
 pub const EINTR: Errno = Errno(4);
+/// A file that is no program.
+pub const ENOEXEC: Errno = Errno(8);
 /// It would take longer than the socket's timeout.
 pub const EAGAIN: Errno = Errno(11);
 /// No memory is left.
 pub const ENOMEM: Errno = Errno(12);
 /// Longer than the file may be.
 pub const EFBIG: Errno = Errno(27);
+/// The other end reads no more.
+pub const EPIPE: Errno = Errno(32);
 /// The host lacks IPv6.
 pub const EAFNOSUPPORT: Errno = Errno(97);
 /// The host has no address of this family.
 pub const EADDRNOTAVAIL: Errno = Errno(99);
 /// The host has no route of this family.
 pub const ENETUNREACH: Errno = Errno(101);
+/// The other end reset the connection.
+pub const ECONNRESET: Errno = Errno(104);
 /// Nobody listens.
 pub const ECONNREFUSED: Errno = Errno(111);
 /// A connection takes longer than the socket's timeout.
@@ -50,6 +56,8 @@ pub fn push_message(out: &mut Vec<u8>, error: Errno) {
         ENOENT => "no such file",
         ENOMEM => "out of memory",
         Errno(1 | 13) => "permission denied",
+        ENOEXEC => "not a program for this machine",
+        Errno(16) => "busy",
         Errno(17) => "file exists",
         Errno(20) => "not a directory",
         Errno(21) => "is a directory",
@@ -58,12 +66,14 @@ pub fn push_message(out: &mut Vec<u8>, error: Errno) {
         EFBIG => "file too large",
         Errno(28) => "no space left on device",
         Errno(30) => "read-only file system",
-        Errno(32) => "broken pipe",
+        EPIPE => "broken pipe",
+        Errno(36) => "name too long",
+        Errno(40) => "too many symbolic links",
         EAFNOSUPPORT => "address family not supported",
         EADDRNOTAVAIL => "address not available",
         ENETUNREACH => "network unreachable",
         Errno(103) => "connection aborted",
-        Errno(104) => "connection reset",
+        ECONNRESET => "connection reset",
         Errno(110) => "no reply, the kernel gave up",
         ECONNREFUSED => "connection refused",
         Errno(113) => "no route to host",
@@ -84,8 +94,10 @@ mod tests {
         for (number, message) in [
             (1, "permission denied"),
             (2, "no such file"),
+            (8, "not a program for this machine"),
             (12, "out of memory"),
             (13, "permission denied"),
+            (16, "busy"),
             (17, "file exists"),
             (20, "not a directory"),
             (21, "is a directory"),
@@ -97,6 +109,8 @@ mod tests {
             (NOT_A_FILE.0, "not a regular file"),
             (30, "read-only file system"),
             (32, "broken pipe"),
+            (36, "name too long"),
+            (40, "too many symbolic links"),
             (71, "errno 71"),
             (97, "address family not supported"),
             (99, "address not available"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::errno::{Errno, push_message};
-use crate::print::{push, push_duration};
+use crate::print::{push, push_duration, push_number};
 
 /// The phase of a check in which it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Phase {
     Send,
     /// Waiting for the answer, or reading it.
     Receive,
+    /// Opening a file, which is all that there is to do with it.
+    File,
 }
 
 /// Why a target is unhealthy.
@@ -31,11 +33,21 @@ pub enum Unhealthy {
     HostNotFound,
     /// Every name server failed or refused.
     NameServerFailed,
-    /// Incomplete: if the connection has closed, this is wrong; while it is open, read on.
+    /// The stream ended before the answer did.
     Incomplete(&'static str),
     /// The answer is malformed or too long.
     Malformed(&'static str),
-    /// The answer is another one than expected; the verdict's detail says it all.
+    /// What came is no answer of the protocol: which one, and the first byte that is not.
+    Foreign(&'static str, usize),
+    /// The server refused with a code of its protocol's: the kind of code, and the code.
+    Refused(&'static str, u32),
+    /// A gRPC status other than OK.
+    GrpcStatus(&'static str),
+    /// A health other than SERVING.
+    NotServing(&'static str),
+    /// An HTTP response without a gRPC status.
+    NotGrpc(u64),
+    /// Not the expected answer; the verdict's detail says it all.
     WrongAnswer,
 }
 
@@ -56,9 +68,24 @@ impl Unhealthy {
                 push(out, Phase::Receive.prefix());
                 push(out, problem);
             }
+            Unhealthy::Refused(kind, code) => {
+                push(out, "server refused with ");
+                push(out, kind);
+                push(out, " ");
+                push_number(out, code.into());
+            }
+            Unhealthy::GrpcStatus(word) => push(out, word),
+            Unhealthy::NotServing(word) => {
+                push(out, word);
+                push(out, ", expected SERVING");
+            }
+            Unhealthy::NotGrpc(status) => {
+                push_number(out, status);
+                push(out, ", not a gRPC answer");
+            }
             Unhealthy::HostNotFound => push(out, "resolve: host not found"),
             Unhealthy::NameServerFailed => push(out, "resolve: the name server failed or refused"),
-            Unhealthy::WrongAnswer => {}
+            Unhealthy::Foreign(..) | Unhealthy::WrongAnswer => {}
         }
     }
 }
@@ -72,6 +99,7 @@ impl Phase {
             Phase::Connect => "connect: ",
             Phase::Send => "send: ",
             Phase::Receive => "receive: ",
+            Phase::File => "",
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The parts of `probe`, a health check for images that have nothing else.
 //!
 //! ```text
-//! argv, env -> input::cli -> Config { targets, options, timeout, wait, kill }
+//! argv, env -> input::cli -> Job: a text to print, a path to install to, or a Config
 //!           -> run: each target in turn -> Verdict -> report line -> exit code
-//!           -> act::kill: a signal to process 1, where it was asked for
+//!           -> act: a signal to process 1, or another program, if one was asked for
 //! ```
 //!
 //! docs/design.md has the map of the files; every import runs down it.
@@ -24,8 +24,10 @@ pub mod input {
 
 /// All that the probe does to its surroundings, but for connecting.
 pub mod act {
+    pub mod command;
     pub mod install;
     pub mod kill;
+    pub mod process_1;
 }
 
 /// From an endpoint to bytes, in time.
@@ -34,17 +36,20 @@ pub mod net {
     pub mod deadline;
     pub mod dial;
     pub mod dns;
+    pub mod listeners;
     pub mod resolve;
 }
 
 /// The bytes of protocols, without I/O.
 pub mod wire {
     pub mod grpc;
+    pub mod progress;
     pub mod request;
     pub mod response;
     pub mod tls;
 }
 
+pub mod answer;
 pub mod errno;
 pub mod failure;
 pub mod file;

@@ -6,18 +6,18 @@
 use std::env;
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
+use std::process;
 
+use scratch_probe::act::command::{become_command, end_on_stop};
 use scratch_probe::act::install::install;
-use scratch_probe::act::kill::{is_on_host, kill};
+use scratch_probe::act::kill::kill;
+use scratch_probe::act::process_1::is_on_host;
 use scratch_probe::errno::{ENOENT, Errno};
 use scratch_probe::file;
 use scratch_probe::input::cli;
-use scratch_probe::input::config::Config;
+use scratch_probe::input::config::{Config, Job};
 use scratch_probe::run::run;
-use scratch_probe::sys::{Heap, STDERR, STDOUT, exit, has_clock, standard_stream, variable};
-
-#[global_allocator]
-static HEAP: Heap = Heap;
+use scratch_probe::sys::{STDERR, STDOUT, exit, has_clock, standard_stream, variable};
 
 /// The longest file that a `${/path}` is replaced by.
 const FILE_MAX: usize = 64 * 1024;
@@ -25,23 +25,14 @@ const FILE_MAX: usize = 64 * 1024;
 fn main() -> ! {
     let mut args = env::args_os().map(OsStringExt::into_vec);
     args.next();
-    let mut config = Config::default();
-    let code = match cli::parse(&mut args, &look_up, &mut config) {
-        Ok(Some(text)) => say(true, text.as_bytes()),
-        Ok(None) => match &config.install {
-            Some(path) => {
-                let mut line = Vec::new();
-                say(install(path, &mut line), &line)
-            }
-            None if config.kill.is_some() && is_on_host() => say(
-                false,
-                b"probe: --kill: must run in a container, process 1 here is the host's (see probe --help)\n",
-            ),
-            None if !has_clock() => {
-                say(false, b"probe: the clock cannot be read; update libseccomp on the host\n")
-            }
-            None => check(&config),
-        },
+    let job = cli::parse(&mut args, &look_up);
+    let code = match &job {
+        Ok(Job::Print(text)) => say(true, text.as_bytes()),
+        Ok(Job::Install(path)) => {
+            let mut line = Vec::new();
+            say(install(path, &mut line), &line)
+        }
+        Ok(Job::Check(config)) => check(config),
         Err(error) => say(false, &error.0),
     };
     exit(code)
@@ -55,10 +46,23 @@ fn look_up(name: &[u8]) -> Result<Vec<u8>, Errno> {
     variable(name).ok_or(ENOENT)
 }
 
-/// Checks all targets, prints a line for each, and sends the signal. Returns the exit code.
+/// Checks all targets, prints a line for each, and sends the signal or becomes the command. Returns
+/// the exit code.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 fn check(config: &Config) -> i32 {
+    if config.kill.is_some() && is_on_host() {
+        return say(
+            false,
+            b"probe: --kill: must run in a container, process 1 here is the host's (see probe --help)\n",
+        );
+    }
+    if !has_clock() {
+        return say(false, b"probe: the clock cannot be read; update libseccomp on the host\n");
+    }
+    if config.wait.is_some() && process::id() == 1 {
+        end_on_stop();
+    }
     let mut code = 0;
     run(config, &mut |is_healthy, lines| {
         if !is_healthy || !config.quiet {
@@ -68,7 +72,12 @@ fn check(config: &Config) -> i32 {
     if code != 0
         && let Some(signal) = config.kill
     {
-        kill(signal, |line| _ = say(false, line));
+        kill(1, signal, config.start_period, |line| _ = say(false, line));
+    }
+    if code == 0 && !config.command.is_empty() {
+        let (code, line) = become_command(&config.command);
+        say(false, &line);
+        return code;
     }
     code
 }

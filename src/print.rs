@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use crate::text::is_echo;
-
 /// The longest form of most texts that is shown.
 pub const SHOWN: usize = 80;
 
@@ -61,14 +59,6 @@ pub fn push_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(quote);
 }
 
-/// Appends an answer in quotes, unless it gives back what was `sent`, which may be a secret.
-pub fn push_answer(out: &mut Vec<u8>, answer: &[u8], sent: &[u8]) {
-    match is_echo(answer, sent) {
-        true => push(out, "an echo of what was sent"),
-        false => push_quoted(out, answer),
-    }
-}
-
 /// Appends a duration: tenths of a millisecond below a second (`1.3ms`),
 /// thousandths of a second above (`5s`, `1.25s`), no trailing zeros.
 pub fn push_duration(out: &mut Vec<u8>, duration: Duration) {
@@ -86,6 +76,20 @@ pub fn push_duration(out: &mut Vec<u8>, duration: Duration) {
         fraction = fraction % 100 * 10;
     }
     push(out, unit);
+}
+
+/// Appends an age in whole units: milliseconds (`300ms`), from a second on seconds (`95s`), from two hours on hours
+/// (`2h`). Rounded down, or up.
+pub fn push_age(out: &mut Vec<u8>, age: Duration, up: bool) {
+    let (unit, suffix) = match age.as_secs() {
+        0 => (1_000_000, "ms"),
+        1..7200 => (1_000_000_000, "s"),
+        _ => (3_600_000_000_000, "h"),
+    };
+    // Enough for 584 years.
+    let nanos = age.as_nanos() as u64;
+    push_number(out, if up { nanos.div_ceil(unit) } else { nanos / unit });
+    push(out, suffix);
 }
 
 #[cfg(test)]
@@ -110,6 +114,27 @@ mod tests {
         assert_eq!(text(|out| push_escaped(out, b"abc", 3)), "abc");
         assert_eq!(text(|out| push_escaped(out, b"abc", 2)), "ab...");
         assert_eq!(text(|out| push_quoted(out, &[b'x'; 1000])).len(), 85);
+    }
+
+    #[test]
+    fn ages_are_whole_and_rounded_to_either_side() {
+        for (nanos, down, up) in [
+            (0, "0ms", "0ms"),
+            (1, "0ms", "1ms"),
+            (300_000_000, "300ms", "300ms"),
+            (999_000_001, "999ms", "1000ms"),
+            (1_000_000_000, "1s", "1s"),
+            (1_000_000_001, "1s", "2s"),
+            (94_500_000_000, "94s", "95s"),
+            (7_199_999_999_999, "7199s", "7200s"),
+            (7_200_000_000_000, "2h", "2h"),
+            (7_200_000_000_001, "2h", "3h"),
+            (36_000_000_000_000_000, "10000h", "10000h"),
+        ] {
+            let age = Duration::from_nanos(nanos);
+            let words = [false, true].map(|rounds_up| text(|out| push_age(out, age, rounds_up)));
+            assert_eq!(words, [down, up], "{nanos}");
+        }
     }
 
     #[test]

@@ -1,50 +1,79 @@
 //! One target, one attempt.
 
-use crate::errno::ECONNREFUSED;
+use std::time::{Duration, SystemTime};
+
+use crate::answer::Detail;
+use crate::errno::{ECONNREFUSED, ECONNRESET, EPIPE};
 use crate::failure::{Phase, Unhealthy};
+use crate::file;
 use crate::input::config::Options;
+use crate::input::expand::Expanded;
 use crate::input::status;
-use crate::input::target::{Check, Grpc, Http, Target};
+use crate::input::target::{Check, Endpoint, Grpc, Http, Target};
 use crate::net::connection::Connection;
 use crate::net::deadline::Deadline;
 use crate::net::dial;
-use crate::print::{SHOWN, push, push_answer, push_escaped, push_number, push_quoted};
-use crate::text::{Search, contains};
+use crate::print::{SHOWN, push, push_age, push_escaped};
+use crate::text::Search;
 use crate::wire::grpc::{self, Answer};
+use crate::wire::progress::Progress;
 use crate::wire::request::{method, request};
 use crate::wire::response::{BODY_MAX, Response};
 use crate::wire::tls::{ServerHello, client_hello};
 
-/// Checks `target` once, within `deadline`. Appends to `detail` what is known of the server's
+/// Checks `target` once, within `deadline`. `detail` gets what is known of the server's
 /// answer and, if another one was expected, which.
-// Not inlined, nor are the functions that refer here: in one frame of several KB each access
-// to the stack takes three more bytes of code, some 1,200 in all.
+// Kept out of line, as are the functions that refer here: inlined into one frame of several KB, each
+// access to the stack takes three more bytes of code.
 #[inline(never)]
-pub fn attempt(
-    target: &Target,
-    options: &Options,
-    deadline: &Deadline,
-    detail: &mut Vec<u8>,
+pub fn attempt<'a>(
+    target: &'a Target,
+    options: &'a Options,
+    deadline: &'a Deadline,
+    detail: &mut Detail<'a>,
 ) -> Result<(), Unhealthy> {
-    let endpoint = match options.unix_socket_for(target) {
-        Some(unix_socket) => &unix_socket.endpoint,
-        None => &target.endpoint,
+    let connection = match &target.endpoint {
+        Endpoint::Tcp(host, port) => dial::tcp(host, *port, deadline)?,
+        Endpoint::Unix(path) => dial::unix(path, deadline)?,
+        Endpoint::File(path) => return age(path, options.max_age, &mut detail.words),
     };
-    let connection = dial::connect(endpoint, deadline)?;
-    let mut attempt = Attempt { connection, options, deadline };
+    let mut attempt = Attempt { connection, options, deadline, received: Vec::new(), detail };
     let outcome = match &target.check {
-        Check::Http(http) => attempt.http(http, detail),
-        // Any connection may do here, so this is asked first.
-        Check::Stream if attempt.connection.is_to_itself() => Err(REFUSED),
-        Check::Stream => attempt.stream(detail),
-        Check::Grpc(grpc) => attempt.grpc(grpc, detail),
-        Check::Tls(server_name) => attempt.tls(server_name.as_deref(), detail),
+        Check::Http(http) => attempt.http(http),
+        // A connection to itself would pass, so test first.
+        Check::Open if attempt.connection.is_to_itself() => Err(REFUSED),
+        Check::Open => attempt.stream(),
+        Check::Grpc(grpc) => attempt.grpc(grpc),
+        Check::Tls(server_name) => attempt.tls(server_name.as_deref()),
     };
     if outcome.is_err() && attempt.connection.is_to_itself() {
-        detail.clear();
+        detail.words.clear();
         return Err(REFUSED);
     }
+    if let Err(Unhealthy::Foreign(problem, at)) = outcome {
+        attempt.detail.push_foreign(problem, &attempt.received[at..]);
+    }
     outcome
+}
+
+/// Opens a file, and compares its age.
+// A stack frame of its own, see `attempt`.
+#[inline(never)]
+fn age(path: &[u8], max: Option<Duration>, words: &mut Vec<u8>) -> Result<(), Unhealthy> {
+    let modified = file::open(path).and_then(|file| Ok(file.metadata()?.modified()?));
+    let modified = modified.map_err(|errno| Unhealthy::Os(Phase::File, errno))?;
+    // The file of a worker that lives is of the future after the clock was set back, until it touches it again.
+    let (age, suffix) = match SystemTime::now().duration_since(modified) {
+        Ok(age) => (age, " old"),
+        Err(future) => (future.duration(), " in the future"),
+    };
+    let max = max.filter(|max| age > *max);
+    push_age(words, age, max.is_some());
+    push(words, suffix);
+    let Some(max) = max else { return Ok(()) };
+    push(words, ", expected at most ");
+    push_age(words, max, true);
+    Err(Unhealthy::WrongAnswer)
 }
 
 /// Nobody listens, though a connection to itself was made.
@@ -56,26 +85,37 @@ const NOTHING_TO_HTTP_1_0: Unhealthy =
     Unhealthy::Incomplete("connection closed without a response, try --http1.1");
 
 /// An open connection, and the check that it is for.
-struct Attempt<'a> {
+struct Attempt<'a, 'b> {
     connection: Connection,
     options: &'a Options,
     deadline: &'a Deadline,
+    /// All that has been received.
+    received: Vec<u8>,
+    detail: &'b mut Detail<'a>,
 }
 
 /// Reads on in everything that has been received.
-type Read<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), Unhealthy>;
+type Parser<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<Progress, Unhealthy>;
 
-impl Attempt<'_> {
-    /// Sends `bytes`, and receives until `read` no longer says that the answer is incomplete,
-    /// or the stream ends.
-    fn exchange(&mut self, bytes: &[u8], received: &mut Vec<u8>, read: Read) -> Result<(), Unhealthy> {
-        self.connection.send(bytes, self.deadline)?;
+impl Attempt<'_, '_> {
+    /// Sends `bytes`, and receives until `parse` says that the answer is complete, or the stream ends.
+    fn exchange(&mut self, bytes: &[u8], parse: Parser) -> Result<(), Unhealthy> {
+        let sent = self.connection.send(bytes, self.deadline);
+        match sent {
+            // What came before a reset can still be read: a server may answer before it has read all, and close.
+            Ok(()) | Err(Unhealthy::Os(_, ECONNRESET | EPIPE)) => {}
+            failure => return failure,
+        }
         loop {
-            let count = self.connection.receive(received, self.deadline)?;
-            match read(received) {
-                Err(Unhealthy::Incomplete(_)) if count > 0 => {}
-                Err(Unhealthy::Incomplete(_)) if received.is_empty() => return Err(NOTHING),
-                outcome => return outcome,
+            let count = match self.connection.receive(&mut self.received, self.deadline) {
+                Err(_) if sent.is_err() => return sent,
+                count => count?,
+            };
+            match parse(&mut self.received)? {
+                Progress::Complete => return Ok(()),
+                Progress::Partial(_) if count > 0 => {}
+                Progress::Partial(_) if self.received.is_empty() => return sent.and(Err(NOTHING)),
+                Progress::Partial(problem) => return Err(Unhealthy::Incomplete(problem)),
             }
         }
     }
@@ -84,142 +124,145 @@ impl Attempt<'_> {
     /// mid-write logs an error at every check.
     // A stack frame of its own, see `attempt`.
     #[inline(never)]
-    fn http(&mut self, http: &Http, detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
+    fn http(&mut self, http: &Http) -> Result<(), Unhealthy> {
         let options = self.options;
         let request = request(http, options);
         let mut response = Response::to(method(options));
-        let mut received = Vec::new();
-        let mut outcome = self.exchange(&request, &mut received, &mut |received| response.read(received));
+        let mut outcome = self.exchange(&request, &mut |received| response.read(received));
         if response.ends_with_stream() && matches!(outcome, Err(Unhealthy::Incomplete(_))) {
             outcome = Ok(());
         }
-        if !response.has_status() {
-            if matches!(outcome, Err(Unhealthy::WrongAnswer)) {
-                response.push_foreign(detail, &received, &request);
-            }
+        if !response.has_header() {
             return match outcome {
-                Err(Unhealthy::Incomplete(_)) if received.is_empty() && !options.http11 => {
-                    Err(NOTHING_TO_HTTP_1_0)
-                }
+                Err(NOTHING) if !options.http11 => Err(NOTHING_TO_HTTP_1_0),
                 outcome => outcome,
             };
         }
+        let content = response.content(&self.received);
+        self.detail.push_status(response.status, response.reason(&self.received));
         // An unwanted status says more than a failure later, in the body.
-        judge_status(options, response.status, response.reason(&received), detail)?;
-        outcome?;
-        let content = response.content(&received);
-        match options.expect.iter().find(|expect| !contains(content, &expect.text)) {
-            None => Ok(()),
-            Some(missing) => {
-                push(detail, ", got ");
-                push_answer(detail, content, &request);
-                push(detail, ", expected ");
-                push_quoted(detail, &missing.raw);
-                push(detail, " in the body");
-                Err(Unhealthy::WrongAnswer)
+        if !status::accepts(&options.status.text, response.status) {
+            // HTML says nothing in its first bytes.
+            if !content.is_empty() && !content.trim_ascii_start().starts_with(b"<") {
+                self.detail.push_got(content);
             }
+            self.detail.push(", expected ");
+            push_escaped(&mut self.detail.words, &options.status.raw, SHOWN);
+            // Upgrade Required, HTTP Version Not Supported: the answers of servers that refuse HTTP/1.0.
+            if matches!(response.status, 426 | 505) && !options.http11 {
+                self.detail.push(", try --http1.1");
+            }
+            return Err(Unhealthy::WrongAnswer);
         }
+        outcome?;
+        let mut missing = Missing::all_of(&options.expect);
+        missing.search(content, self.deadline)?;
+        let Some(first) = missing.first() else { return Ok(()) };
+        self.detail.push_got(content);
+        self.detail.push_expected(&first.raw);
+        self.detail.push(" in the body");
+        Err(Unhealthy::WrongAnswer)
     }
 
     /// Sends the data, if there is any, and waits for the expected reply, if one is expected.
     // A stack frame of its own, see `attempt`.
     #[inline(never)]
-    fn stream(&mut self, detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
-        let data = self.options.data.as_deref().unwrap_or_default();
-        let expect = &self.options.expect;
-        if expect.is_empty() {
-            self.connection.send(data, self.deadline)?;
-            push(detail, "connected");
+    fn stream(&mut self) -> Result<(), Unhealthy> {
+        let (options, deadline) = (self.options, self.deadline);
+        let data = options.data.as_ref().map_or(&b""[..], |data| &data.text);
+        if options.expect.is_empty() {
+            self.connection.send(data, deadline)?;
+            self.detail.push("connected");
             return Ok(());
         }
-        let mut searches: Vec<Search> = expect.iter().map(|expect| Search::new(&expect.text)).collect();
+        let mut missing = Missing::all_of(&options.expect);
         let mut searched = 0;
-        let mut received = Vec::new();
-        let outcome = self.exchange(data, &mut received, &mut |received| {
-            let piece = &received[searched..];
+        let outcome = self.exchange(data, &mut |received| {
+            missing.search(&received[searched..], deadline)?;
             searched = received.len();
-            searches.retain_mut(|search| !search.has_found(piece));
-            match searches.is_empty() {
-                true => Ok(()),
-                false if searched >= BODY_MAX => Err(Unhealthy::WrongAnswer),
+            match missing.first() {
+                None => Ok(Progress::Complete),
+                Some(_) if searched >= BODY_MAX => Err(Unhealthy::WrongAnswer),
                 // Never printed: what came is shown instead, or that nothing did.
-                false => Err(Unhealthy::Incomplete("")),
+                Some(_) => Ok(Progress::Partial("")),
             }
         });
         let Err(failure) = outcome else {
-            push(detail, "replied");
+            self.detail.push("replied");
             return Ok(());
         };
-        if received.is_empty() {
+        if self.received.is_empty() {
             return outcome;
         }
         match failure {
-            Unhealthy::WrongAnswer | Unhealthy::Incomplete(_) => push(detail, "connected"),
-            failure => failure.push(detail, self.deadline.timeout()),
+            Unhealthy::WrongAnswer | Unhealthy::Incomplete(_) => self.detail.push("connected"),
+            failure => failure.push(&mut self.detail.words, deadline.timeout()),
         }
-        push(detail, ", got ");
-        push_answer(detail, &received, data);
-        push(detail, ", expected ");
-        if let Some(missing) = expect.iter().find(|expect| !contains(&received, &expect.text)) {
-            push_quoted(detail, &missing.raw);
+        self.detail.push_got(&self.received);
+        if let Some(first) = missing.first() {
+            self.detail.push_expected(&first.raw);
         }
         Err(Unhealthy::WrongAnswer)
     }
 
     /// Asks for the health of a service.
-    fn grpc(&mut self, grpc: &Grpc, detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
+    fn grpc(&mut self, grpc: &Grpc) -> Result<(), Unhealthy> {
         let call = grpc::request(&grpc.authority, &grpc.service);
         let mut answer = Answer::default();
-        self.exchange(&call, &mut Vec::new(), &mut |received| answer.read(received, &call, detail))
+        self.exchange(&call, &mut |received| answer.read(received))?;
+        self.detail.push("SERVING");
+        Ok(())
     }
 
     /// Sends a ClientHello and reads the ServerHello, and no more: the rest is encrypted.
-    fn tls(&mut self, server_name: Option<&[u8]>, detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
+    fn tls(&mut self, server_name: Option<&[u8]>) -> Result<(), Unhealthy> {
         let mut hello = ServerHello::default();
-        let read: Read = &mut |received| hello.read(received, detail);
-        self.exchange(&client_hello(server_name), &mut Vec::new(), read)?;
-        push(detail, "ServerHello");
+        self.exchange(&client_hello(server_name), &mut |received| hello.read(received))?;
+        self.detail.push("ServerHello");
         Ok(())
     }
 }
 
-/// Whether a status is accepted; appends it, and which ones are expected if it is not.
-fn judge_status(
-    options: &Options,
-    status: u16,
-    reason: &[u8],
-    detail: &mut Vec<u8>,
-) -> Result<(), Unhealthy> {
-    push_number(detail, status.into());
-    if !reason.is_empty() {
-        push(detail, " ");
-        push_escaped(detail, reason, SHOWN);
+/// The expected texts that have not been found yet.
+struct Missing<'a>(Vec<(&'a Expanded, Search<'a>)>);
+
+impl Missing<'_> {
+    fn all_of(texts: &[Expanded]) -> Missing<'_> {
+        Missing(texts.iter().map(|text| (text, Search::new(&text.text))).collect())
     }
-    let (accepted, raw) = match &options.status {
-        Some(list) => (&list.text[..], &list.raw[..]),
-        None => (status::DEFAULT, status::DEFAULT),
-    };
-    if status::accepts(accepted, status) {
-        return Ok(());
+
+    fn first(&self) -> Option<&Expanded> {
+        self.0.first().map(|(text, _)| *text)
     }
-    push(detail, ", expected ");
-    push_escaped(detail, raw, SHOWN);
-    // Upgrade Required, HTTP Version Not Supported: the answers of servers that refuse HTTP/1.0.
-    if matches!(status, 426 | 505) && !options.http11 {
-        push(detail, ", try --http1.1");
+
+    /// Goes on in the next bytes of a stream. However many texts there are, this ends at the deadline.
+    fn search(&mut self, bytes: &[u8], deadline: &Deadline) -> Result<(), Unhealthy> {
+        let mut is_in_time = true;
+        self.0.retain_mut(|(_, search)| {
+            is_in_time = is_in_time && deadline.left().is_some();
+            !is_in_time || !search.has_found(bytes)
+        });
+        if is_in_time { Ok(()) } else { Err(Unhealthy::TimedOut(Phase::Receive)) }
     }
-    Err(Unhealthy::WrongAnswer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::errno::ENOENT;
-    use crate::input::expand::expand;
+    use crate::input::target;
     use crate::sys::{self, DATAGRAM, STREAM};
     use std::net::UdpSocket;
     use std::os::unix::net::UnixListener;
     use std::time::Duration;
+
+    /// A check of a plain connection: its outcome, and the words for the answer.
+    fn stream(connection: Connection, options: &Options) -> (Result<(), Unhealthy>, String) {
+        let target = target::parse(&Expanded::literal(b"tcp://h:1"), None).expect("a target");
+        let deadline = &Deadline::after(Duration::from_secs(20));
+        let detail = &mut Detail::new(&target, options);
+        let outcome = Attempt { connection, options, deadline, received: Vec::new(), detail }.stream();
+        (outcome, String::from_utf8(detail.words.clone()).expect("ASCII"))
+    }
 
     /// Each datagram is one piece for the reader, and an empty one the end of the stream.
     #[test]
@@ -231,9 +274,12 @@ mod tests {
                 let address = sys::inet(server.local_addr().expect("an address"));
                 let timeout = Duration::from_secs(20);
                 let connection = Connection::open(DATAGRAM, &address, timeout).expect("connected");
-                let expect = expand(expect, &|_| Err(ENOENT)).expect("no variable");
-                let options =
-                    Options { data: Some(b"PING".to_vec()), expect: vec![expect], ..Options::default() };
+                let expect = Expanded::literal(expect);
+                let options = Options {
+                    data: Some(Expanded::literal(b"PING")),
+                    expect: vec![expect],
+                    ..Options::default()
+                };
                 let pieces = std::thread::spawn(move || {
                     let (_, client) = server.recv_from(&mut [0; 9]).expect("the data");
                     for piece in [&SENT[..cut], &SENT[cut..], b""] {
@@ -241,12 +287,9 @@ mod tests {
                         let _ = server.send_to(piece, client);
                     }
                 });
-                let mut detail = Vec::new();
-                let mut attempt =
-                    Attempt { connection, options: &options, deadline: &Deadline::after(timeout) };
-                let outcome = attempt.stream(&mut detail);
+                let (outcome, words) = stream(connection, &options);
                 pieces.join().expect("sent");
-                assert_eq!(outcome.is_ok(), found, "cut at {cut}: {}", String::from_utf8_lossy(&detail));
+                assert_eq!(outcome.is_ok(), found, "cut at {cut}: {words}");
             }
         }
     }
@@ -259,11 +302,9 @@ mod tests {
         let connection = Connection::open(STREAM, &address, Duration::from_secs(20)).expect("connected");
         drop(listener);
         std::fs::remove_file(path).expect("removed");
-        let options = Options { data: Some(b"PING\r\n".to_vec()), ..Options::default() };
-        let deadline = &Deadline::after(Duration::from_secs(20));
-        let mut detail = Vec::new();
-        let outcome = Attempt { connection, options: &options, deadline }.stream(&mut detail);
+        let options = Options { data: Some(Expanded::literal(b"PING\r\n")), ..Options::default() };
+        let (outcome, words) = stream(connection, &options);
         assert!(matches!(outcome, Err(Unhealthy::Os(Phase::Send, _))), "{outcome:?}");
-        assert_eq!(detail, b"");
+        assert_eq!(words, "");
     }
 }

@@ -1,8 +1,10 @@
-//! One target after the other, and waiting.
+//! One target after the other; waiting, and holding.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::act::process_1;
+use crate::answer::Detail;
 use crate::failure::{Phase, Unhealthy};
 use crate::input::config::Config;
 use crate::input::target::Target;
@@ -10,31 +12,54 @@ use crate::net::deadline::Deadline;
 use crate::probe;
 use crate::verdict::Verdict;
 
-/// The timeout of one attempt at all targets, unless another is given.
-const TIMEOUT: Duration = Duration::from_secs(5);
-
 /// The pause between two attempts of `--wait`, in milliseconds: doubled each time, from
 /// what a fast start deserves to what a name server can bear for an hour.
 const FIRST_PAUSE: u64 = 25;
 const LAST_PAUSE: u64 = 1000;
 
+/// The pause between two rounds of `--hold`.
+const HOLD_PAUSE: Duration = Duration::from_secs(1);
+
 /// The last attempt begins this long before the wait ends.
 const LAST_ATTEMPT: Duration = Duration::from_millis(50);
 
-/// Checks the targets in their order, all within one deadline. `report` is handed each
-/// verdict as soon as it stands: whether it is healthy, and its lines.
+/// Checks the targets in their order. With `--hold`, again and again while they are healthy. `report` is handed each
+/// verdict: whether it is healthy, and its lines. Without a hold that is as soon as it stands.
 pub fn run(config: &Config, report: &mut dyn FnMut(bool, &[u8])) {
-    let deadline = Deadline::after(config.wait.or(config.timeout).unwrap_or(TIMEOUT));
-    // In each group one healthy target is enough.
-    let size = if config.any { config.targets.len() } else { 1 };
-    let mut lines = Vec::new();
-    for group in config.targets.chunks(size) {
-        let is_healthy = until_one_is_healthy(group, config, &deadline, &mut lines);
-        report(is_healthy, &lines);
+    // In a container that has just started one check will do: the engine waits for its outcome.
+    let holds = |hold: &Duration| process_1::age(1).is_none_or(|age| age >= *hold);
+    let Some(hold) = config.hold.filter(holds).map(Deadline::after) else {
+        check_all(config, report);
+        return;
+    };
+    loop {
+        let mut verdicts = Vec::new();
+        let is_healthy =
+            check_all(config, &mut |is_healthy, lines| verdicts.push((is_healthy, lines.to_vec())));
+        if !is_healthy || hold.left().is_none_or(|left| left < HOLD_PAUSE) {
+            verdicts.iter().for_each(|(is_healthy, lines)| report(*is_healthy, lines));
+            return;
+        }
+        thread::sleep(HOLD_PAUSE);
     }
 }
 
-/// Tries the targets in turn until one is healthy, with `--wait` again and again. `lines` becomes
+/// Checks the targets once, all within one deadline. Returns whether all are healthy.
+fn check_all(config: &Config, report: &mut dyn FnMut(bool, &[u8])) -> bool {
+    let deadline = Deadline::after(config.wait.unwrap_or(config.timeout));
+    // --any: one group of all; else one per target. In each group one healthy target is enough.
+    let size = if config.any { config.targets.len() } else { 1 };
+    let mut all_healthy = true;
+    for group in config.targets.chunks(size) {
+        let mut lines = Vec::new();
+        let is_healthy = until_one_is_healthy(group, config, &deadline, &mut lines);
+        report(is_healthy, &lines);
+        all_healthy &= is_healthy;
+    }
+    all_healthy
+}
+
+/// Tries the targets in turn until one is healthy, with `--wait` again and again. `lines` gets
 /// the line of the healthy one alone, or those of all.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
@@ -46,20 +71,23 @@ fn until_one_is_healthy(
 ) -> bool {
     let mut pause = FIRST_PAUSE;
     loop {
-        let round = Deadline::after(config.timeout.unwrap_or(TIMEOUT)).min(*deadline);
-        lines.clear();
+        let round = match config.wait {
+            Some(_) => deadline.within(config.timeout),
+            None => *deadline,
+        };
+        let mut failed = Vec::new();
         for (index, target) in targets.iter().enumerate() {
             let verdict = try_once(target, config, &round.share(targets.len() - index));
             if verdict.outcome.is_ok() {
-                lines.clear();
-            }
-            verdict.push(lines);
-            if verdict.outcome.is_ok() {
+                verdict.push(lines);
                 return true;
             }
+            failed.push(verdict);
         }
         let left = deadline.left().unwrap_or_default().saturating_sub(LAST_ATTEMPT);
         if config.wait.is_none() || left.is_zero() {
+            // Only here: a line asks the kernel for its explanation.
+            failed.iter().for_each(|verdict| verdict.push(lines));
             return false;
         }
         thread::sleep(Duration::from_millis(pause).min(left));
@@ -70,19 +98,18 @@ fn until_one_is_healthy(
 /// One attempt at one target.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
-fn try_once<'a>(target: &'a Target, config: &'a Config, attempt: &Deadline) -> Verdict<'a> {
+fn try_once<'a>(target: &'a Target, config: &'a Config, deadline: &Deadline) -> Verdict<'a> {
     let start = Instant::now();
-    let mut detail = Vec::new();
-    let outcome = match attempt.left() {
-        Some(_) => probe::attempt(target, &config.options, attempt, &mut detail),
+    let mut detail = Detail::new(target, &config.options);
+    let outcome = match deadline.left() {
+        Some(_) => probe::attempt(target, &config.options, deadline, &mut detail),
         None => Err(Unhealthy::TimedOut(Phase::NotChecked)),
     };
     Verdict {
         target,
-        detail,
+        detail: detail.words,
         outcome: outcome.map(|()| start.elapsed()),
-        timeout: attempt.timeout(),
-        unix_socket: config.options.unix_socket_for(target).map(|socket| &socket.shown[..]),
+        timeout: deadline.timeout(),
         waited: config.wait,
     }
 }

@@ -4,22 +4,21 @@
 //!   bounds that wait (socket(7), `SO_SNDTIMEO`), but std has no Unix socket that is not connected
 //!   yet, on which it could be set. TCP and UDP are connected in the same way: std's own takes
 //!   1 KB and two system calls more.
-//! - std sends no signal but SIGKILL, and that to its own children only.
-//! - std looks up variables and opens, renames and removes files with code for texts of any length, which
-//!   a NUL may be in, and with errors for contradictory options: about 7 KB.
-//! - std's heap aligns blocks to any boundary and grows them in place, for which the C library takes 2.5 KB.
+//! - std sends no signal but SIGKILL, and that to its own children only, and handles none.
+//! - std reads no clock that goes on while the system is suspended.
+//! - std becomes another program with code for all that it may do before: 18 KB.
+//! - std looks up variables with a lock, and opens files with errors for contradictory options: about 5 KB.
 //! - std has no random number but in the seed of a hash map.
 //! - std's stdout has a buffer, which costs 1.4 KB of code, two system calls and two page faults.
 
 #![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout};
-use std::ffi::{CStr, c_char, c_int, c_uint};
+use std::ffi::{CStr, c_char, c_int, c_long, c_uint};
 use std::fs::File;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::ptr;
 use std::time::Duration;
 
@@ -46,9 +45,6 @@ pub struct Address {
     length: usize,
 }
 
-/// The length of a `sockaddr_in6`.
-const INET6_LENGTH: usize = 28;
-
 /// Family, path and NUL of a Unix socket: the longest address.
 const ADDRESS_MAX: usize = 2 + UNIX_PATH_MAX + 1;
 
@@ -74,7 +70,7 @@ pub fn inet(address: SocketAddr) -> Address {
             bytes[..2].copy_from_slice(&AF_INET6.to_ne_bytes());
             bytes[8..24].copy_from_slice(&address.ip().octets());
             bytes[24..28].copy_from_slice(&address.scope_id().to_ne_bytes());
-            Address { bytes, length: INET6_LENGTH }
+            Address { bytes, length: 28 }
         }
     }
 }
@@ -82,41 +78,14 @@ pub fn inet(address: SocketAddr) -> Address {
 unsafe extern "C" {
     safe fn _exit(code: c_int) -> !;
     safe fn kill(process: c_int, signal: c_int) -> c_int;
-    fn readlink(path: *const c_char, out: *mut u8, size: usize) -> isize;
-    safe fn clock_gettime(clock: c_int, time: &mut [u64; 2]) -> c_int;
+    safe fn clock_gettime(clock: c_int, time: &mut [c_long; 2]) -> c_int;
+    safe fn signal(number: c_int, disposition: usize) -> usize;
+    fn execvp(file: *const c_char, arguments: *const *const c_char) -> c_int;
     safe fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
-    fn malloc(size: usize) -> *mut u8;
-    fn free(block: *mut u8);
     fn getenv(name: *const c_char) -> *const c_char;
     fn open(path: *const c_char, flags: c_int, ...) -> c_int;
-    fn chdir(path: *const c_char) -> c_int;
-    fn rename(old: *const c_char, new: *const c_char) -> c_int;
-    fn unlink(path: *const c_char) -> c_int;
     fn getrandom(buffer: *mut u64, length: usize, flags: c_uint) -> isize;
-    fn getsockname(socket: c_int, address: *mut u8, length: *mut u32) -> c_int;
-    fn getpeername(socket: c_int, address: *mut u8, length: *mut u32) -> c_int;
     fn connect(socket: c_int, address: *const u8, length: u32) -> c_int;
-}
-
-/// The C library's heap, by malloc(3) and free(3) alone: a block that grows is copied.
-pub struct Heap;
-
-// SAFETY: a block is the C library's own, and one that it would not align is refused.
-unsafe impl GlobalAlloc for Heap {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // That of max_align_t at least, everywhere.
-        const ALIGNMENT: usize = 2 * size_of::<usize>();
-        match layout.align() {
-            // SAFETY: malloc(3) takes every size.
-            ..=ALIGNMENT => unsafe { malloc(layout.size()) },
-            _ => ptr::null_mut(),
-        }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
-        // SAFETY: it came from malloc(3), and nobody uses it any more.
-        unsafe { free(block) }
-    }
 }
 
 /// What the C library returned, or the error that it left.
@@ -150,6 +119,44 @@ pub fn has_clock() -> bool {
     cfg!(target_pointer_width = "64") || clock_gettime(CLOCK_MONOTONIC, &mut [0; 2]) == 0
 }
 
+/// The time since the system booted, suspended time included. A 32-bit platform's clock_gettime(2)
+/// has seconds of 32 bits, enough for 68 years.
+pub fn time_since_boot() -> Option<Duration> {
+    const CLOCK_BOOTTIME: c_int = 7;
+    let mut time = [0; 2];
+    (clock_gettime(CLOCK_BOOTTIME, &mut time) == 0).then(|| Duration::new(time[0] as u64, time[1] as u32))
+}
+
+/// Dispositions of signal(2), which are no functions.
+const SIG_DFL: usize = 0;
+const SIG_IGN: usize = 1;
+
+/// Ends the process at once with 128 and the number of the signal.
+extern "C" fn exit_on(number: c_int) {
+    _exit(128 + number)
+}
+
+/// Has this signal end the process, also where the kernel drops what has no handler: as process 1.
+/// One that is ignored stays so.
+pub fn end_on(number: c_int) {
+    if signal(number, exit_on as *const () as usize) == SIG_IGN {
+        signal(number, SIG_IGN);
+    }
+}
+
+/// Becomes a command, with its arguments, which is looked for in PATH unless its name has a slash
+/// (execvp(3)). Returns only if that cannot be done. A signal that has a handler here has its default there;
+/// so has SIGPIPE, which std's runtime ignores.
+pub fn become_command(command: &[Vec<u8>]) -> Errno {
+    const SIGPIPE: c_int = 13;
+    signal(SIGPIPE, SIG_DFL);
+    let texts: Vec<_> = command.iter().map(|text| c_text(text)).collect();
+    let mut pointers: Vec<*const c_char> = texts.iter().map(|text| text.as_ptr().cast()).collect();
+    pointers.push(ptr::null());
+    // SAFETY: execvp(3) reads texts that end with NUL, the last pointer is null, and all outlive the call.
+    checked(unsafe { execvp(pointers[0], pointers.as_ptr()) }).err().unwrap_or(Errno(0))
+}
+
 /// Opens a file with these flags of open(2). Only its owner may open one that is made.
 // A copy for each caller would be larger.
 #[inline(never)]
@@ -159,27 +166,6 @@ pub fn open_file(path: &[u8], flags: c_int) -> Result<File, Errno> {
     let number = checked(unsafe { open(path.as_ptr().cast(), flags, 0o700) })?;
     // SAFETY: it has just been opened, and nobody else has it.
     Ok(unsafe { File::from_raw_fd(number) })
-}
-
-/// Makes `path` the current directory (chdir(2)).
-pub fn change_folder(path: &[u8]) -> Result<(), Errno> {
-    let path = c_text(path);
-    // SAFETY: chdir(2) reads a path that ends with NUL.
-    checked(unsafe { chdir(path.as_ptr().cast()) }).map(drop)
-}
-
-/// Renames a file, and replaces the one that had the new name (rename(2)).
-pub fn rename_file(old: &[u8], new: &[u8]) -> Result<(), Errno> {
-    let [old, new] = [c_text(old), c_text(new)];
-    // SAFETY: rename(2) reads two paths that end with NUL.
-    checked(unsafe { rename(old.as_ptr().cast(), new.as_ptr().cast()) }).map(drop)
-}
-
-/// Removes a file (unlink(2)).
-pub fn remove_file(path: &[u8]) -> Result<(), Errno> {
-    let path = c_text(path);
-    // SAFETY: unlink(2) reads a path that ends with NUL.
-    checked(unsafe { unlink(path.as_ptr().cast()) }).map(drop)
 }
 
 /// Sends a signal to a process (kill(2)).
@@ -213,25 +199,6 @@ pub fn connect_timeout(kind: c_int, address: &Address, timeout: Duration) -> Res
     Ok(socket)
 }
 
-/// Writes the text of a symbolic link into `out`, and returns its length; on an error, `usize::MAX`.
-pub fn read_link(path: &CStr, out: &mut [u8]) -> usize {
-    // SAFETY: `path` ends in NUL, and readlink(2) writes no more than the length of `out`.
-    unsafe { readlink(path.as_ptr(), out.as_mut_ptr(), out.len()) as usize }
-}
-
-/// Whether a connected socket has the same address at both its ends.
-pub fn has_one_end(socket: &TcpStream) -> bool {
-    let number = socket.as_raw_fd();
-    let [mut here, mut there] = [[0; INET6_LENGTH]; 2];
-    let [mut length, mut other_length] = [INET6_LENGTH as u32; 2];
-    // SAFETY: both write an address of at most that length, and its whole length.
-    unsafe {
-        getsockname(number, here.as_mut_ptr(), &mut length) == 0
-            && getpeername(number, there.as_mut_ptr(), &mut other_length) == 0
-            && here == there
-    }
-}
-
 /// Standard output and standard error, as file descriptors.
 pub const STDOUT: c_int = 1;
 /// See [`STDOUT`].
@@ -255,19 +222,6 @@ mod tests {
 
     fn bytes(address: &Address) -> &[u8] {
         &address.bytes[..address.length]
-    }
-
-    #[test]
-    fn blocks_are_aligned_as_they_must_be_or_refused() {
-        for (size, align, is_given) in [(1, 1, true), (3, 8, true), (100_000, 8, true), (8, 32, false)] {
-            let layout = Layout::from_size_align(size, align).expect("a layout");
-            // SAFETY: the size is not zero, and the block is freed once, with its layout.
-            let block = unsafe { Heap.alloc(layout) };
-            assert_eq!(!block.is_null(), is_given, "{layout:?}");
-            assert_eq!(block as usize % align, 0, "{layout:?}");
-            // SAFETY: as above; free(3) does nothing with null.
-            unsafe { Heap.dealloc(block, layout) };
-        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::failure::Unhealthy;
-use crate::input::target::Target;
+use crate::failure::{Phase, Unhealthy};
+use crate::input::target::{Endpoint, Target};
+use crate::net::listeners;
 use crate::print::{push, push_duration, push_escaped};
 
 /// The longest form of a target that is shown: ten lines fit into Docker's 4,096 bytes of output.
@@ -14,14 +15,12 @@ const TARGET_MAX: usize = 256;
 pub struct Verdict<'a> {
     /// The target.
     pub target: &'a Target,
-    /// What is known of the server's answer.
+    /// What is known of the server's answer, in words.
     pub detail: Vec<u8>,
     /// The duration of the successful attempt, or the failure of the last one.
     pub outcome: Result<Duration, Unhealthy>,
     /// The timeout of the last attempt.
     pub timeout: Duration,
-    /// The Unix socket that stood in for the target's address, as it was written.
-    pub unix_socket: Option<&'a [u8]>,
     /// How long the check was tried, if it was with `--wait`.
     pub waited: Option<Duration>,
 }
@@ -35,16 +34,25 @@ impl Verdict<'_> {
         push(out, ": ");
         push(out, &self.detail);
         match self.outcome {
+            // That of a file says nothing.
+            Ok(_) if matches!(self.target.endpoint, Endpoint::File(_)) => {}
             Ok(elapsed) => {
                 push(out, " in ");
                 push_duration(out, elapsed);
             }
             Err(failure) => {
-                if !self.detail.is_empty() && failure != Unhealthy::WrongAnswer {
+                let is_told = matches!(failure, Unhealthy::WrongAnswer | Unhealthy::Foreign(..));
+                if !self.detail.is_empty() && !is_told {
                     push(out, ", then ");
                 }
-                failure.push(out, self.timeout);
-                if let Some(path) = self.unix_socket {
+                match failure {
+                    Unhealthy::TimedOut(Phase::NotChecked) if self.waited.is_some() => {
+                        push(out, "not checked")
+                    }
+                    failure => failure.push(out, self.timeout),
+                }
+                listeners::push_explanation(out, failure, &self.target.endpoint);
+                if let Some(path) = &self.target.over {
                     push(out, ", over ");
                     push_escaped(out, path, TARGET_MAX);
                 }

@@ -1,5 +1,5 @@
 //! What surrounds the probe: its streams, arguments, variables and signals.
-//! What needs root or limits is in `tests/system/surroundings`.
+//! What needs root or limits is in `tests/system/servers/surroundings`.
 
 mod support;
 
@@ -7,17 +7,21 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use support::*;
 
 const OK: &str = "HTTP/1.0 200 OK\r\n\r\nhello";
+
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
+const SIGCONT: i32 = 18;
+const SIGSTOP: i32 = 19;
 
 /// A healthy and an unhealthy target, and the codes they exit with.
 fn both() -> [(String, i32); 2] {
@@ -101,21 +105,26 @@ fn an_argument_as_long_as_the_kernel_allows() {
         format!("{start}{}{end}", fill.repeat(count))
     };
     for (args, code, says) in [
-        (vec![filled(&target, "p", "")], 0, "...: 200 OK"),
+        (vec![target.clone() + &"p".repeat(60_000)], 0, "...: 200 OK"),
+        (vec![filled(&target, "p", "")], 1, "target: must be at most 64 KiB"),
         (vec![target.clone() + &"${X:-y}".repeat(1000)], 0, "200 OK"),
         (vec![filled(&format!("{target}?"), "${X:-y}", "")], 0, "200 OK"),
         (vec!["-d".into(), filled("", "d", ""), target.clone()], 0, "200 OK"),
-        (vec!["-H".into(), filled("X: ", "h", ""), target.clone()], 0, "200 OK"),
-        (vec!["--expect".into(), filled("", "e", ""), target.clone()], 1, "eee...\" in the body"),
-        (vec!["--status".into(), filled("200", ",200", ""), target.clone()], 0, "200 OK"),
-        (vec!["--status".into(), filled("", "2", "")], 1, "222...\": must be"),
+        (vec!["-H".into(), filled("X: ", "h", ""), target.clone()], 1, "--header: must be at most 64 KiB"),
+        (vec!["--expect".into(), filled("", "e", ""), target.clone()], 1, "--expect: must be at most 64 KiB"),
+        (vec!["--status".into(), filled("200", ",200", ""), target.clone()], 1, "must be at most 64 KiB"),
+        (vec!["--status".into(), "2".repeat(60_000)], 1, "222...\": must be"),
         (vec![filled("--", "x", "")], 1, "xxx...\": unknown"),
-        (vec![filled("", "x", "")], 1, "the host must"),
-        (vec![filled("unix:/", "x", "")], 1, "107 bytes"),
+        (vec!["x".repeat(60_000)], 1, "the host must"),
+        (vec!["unix:/".to_string() + &"x".repeat(60_000)], 1, "107 bytes"),
         (vec![filled("", "${", "")], 1, "must be ${NAME}"),
         (vec![filled("${", "N", "}")], 1, "NNN...\": not set"),
-        (vec!["-t".into(), filled("", "1", "")], 1, "must be from"),
-        (vec![filled("http://u:", "p", "@127.0.0.1:1/")], 1, "http://***@127.0.0.1:1/: connect:"),
+        (vec!["-t".into(), "1".repeat(60_000)], 1, "must be from"),
+        (
+            vec![format!("http://u:{}@127.0.0.1:1/", "p".repeat(60_000))],
+            1,
+            "http://***@127.0.0.1:1/: connect:",
+        ),
     ] {
         let run = probe(&args);
         let run = run.within(GENEROUS);
@@ -131,95 +140,102 @@ fn ignores_sigint(process: &str) -> bool {
     mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).expect("a mask") & 2 != 0)
 }
 
-/// The probe, at work with a deadline that is far away.
-fn started(args: &[&str]) -> Child {
+/// The probe, once it waits for something. Its deadline is far away.
+fn waiting(args: &[&str]) -> Started {
     let mut probe = command();
     if ignores_sigint("self") {
         let mut env = Command::new("env");
         env.arg("--default-signal=INT").arg(probe.get_program()).args(probe.get_args());
         probe = env;
     }
-    probe.args(["-t", "60s"]).args(args).stdout(Stdio::null()).stderr(Stdio::null());
-    let child = probe.spawn().expect("the probe runs");
-    // A signal that came before env has done its work would be lost.
-    let start = Instant::now();
-    while ignores_sigint(&child.id().to_string()) && start.elapsed() < GENEROUS {
-        std::thread::yield_now();
-    }
-    child
+    probe.args(["-t", "60s"]).args(args);
+    let probe = started(probe);
+    probe.until('S');
+    probe
 }
 
-/// Sends a signal, which must end it at once.
-fn ended_by(mut child: Child, signal: i32) {
-    let start = Instant::now();
-    // The shell's own, since a small machine may have no program of that name.
-    let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status();
-    assert!(kill.expect("sh runs").success());
-    let status = child.wait().expect("it ends");
-    assert_eq!(status.signal(), Some(signal), "{status}");
-    assert!(start.elapsed() < GENEROUS);
+/// A probe that waits to connect, one that waits to send and one that waits to receive, with the listener
+/// that keeps it waiting.
+fn in_each_phase(each: impl Fn(&str, Started, UnixListener)) {
+    // More than the 208 KiB of a socket's buffer.
+    let field = format!("X: {}", "x".repeat(60_000));
+    let large = ["-H"; 16].map(|option| [option, &field]).concat();
+    for (phase, args) in [("connect", &[][..]), ("send", &large), ("receive", &[])] {
+        let (path, listener) = if phase == "connect" { full_backlog() } else { unix_listener() };
+        let probe = waiting(&[&["--unix-socket", path.to_str().expect("UTF-8"), "http://x/"], args].concat());
+        each(phase, probe, listener);
+    }
 }
 
 #[test]
 fn sigterm_and_sigint_end_it_at_once_in_each_phase() {
-    let full = socket_path();
-    let _streams = full_backlog(&full);
-    let full = format!("unix:{}", full.display());
-    let data = "x".repeat(120_000);
-    for signal in [2, 15] {
-        // Whoever connects is announced before anything else happens.
-        let (sender, connected) = mpsc::channel();
-        let accepts = move |stream| {
-            sender.send(()).expect("the test waits");
-            silent(stream);
+    for signal in [SIGINT, SIGTERM] {
+        let ends = |phase: &str, probe: Started| {
+            probe.signal(signal);
+            let run = probe.finished();
+            assert_eq!(run.within(GENEROUS).signal, Some(signal), "{phase}: {run:?}");
         };
-        let (sender, refused) = mpsc::channel();
-        let closes = move |stream| {
-            drop(stream);
-            let _ = sender.send(());
-        };
-        let silent = format!("127.0.0.1:{}", serve(accepts));
-        let closes = format!("127.0.0.1:{}", serve(closes));
-
-        let child = started(&[&silent]);
-        connected.recv_timeout(GENEROUS).expect("it receives");
-        ended_by(child, signal);
-
-        let child = started(&["-d", &data, "--expect", "x", &format!("tcp://{silent}")]);
-        connected.recv_timeout(GENEROUS).expect("it sends or receives");
-        ended_by(child, signal);
-
-        let child = started(&["--wait", "60s", &closes]);
-        refused.recv_timeout(GENEROUS).expect("it waits for the next attempt");
-        ended_by(child, signal);
-
-        ended_by(started(&[&full]), signal);
+        in_each_phase(|phase, probe, _| ends(phase, probe));
+        ends("a pause", waiting(&["--wait", "60s", &format!("127.0.0.1:{}", closed_port())]));
     }
-}
-
-/// A listener that never accepts, and streams that fill its backlog.
-fn full_backlog(path: &Path) -> impl Sized {
-    use std::os::unix::net::{UnixListener, UnixStream};
-    let listener = UnixListener::bind(path).expect("a socket");
-    let (sender, receiver) = mpsc::channel();
-    let path = path.to_path_buf();
-    // It blocks in connect once the backlog is full, for as long as the test runs.
-    thread::spawn(move || {
-        while let Ok(stream) = UnixStream::connect(&path) {
-            let _ = sender.send(stream);
-        }
-    });
-    let mut streams = Vec::new();
-    while let Ok(stream) = receiver.recv_timeout(Duration::from_millis(500)) {
-        streams.push(stream);
-    }
-    (listener, streams)
 }
 
 #[test]
-fn only_the_monotonic_clock_counts() {
-    // No test may set this machine's clock, so the source has to show it: it
-    // does not know the other clock.
+fn one_that_is_stopped_and_continued_goes_on_in_each_phase() {
+    in_each_phase(|phase, probe, listener| {
+        probe.signal(SIGSTOP);
+        probe.until('T');
+        // The kernel now ends what it waits in with EINTR (signal(7)).
+        probe.signal(SIGCONT);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                read_request(&mut stream);
+                let _ = stream.write_all(OK.as_bytes());
+            }
+        });
+        let run = probe.finished();
+        assert_eq!(run.within(GENEROUS).code, Some(0), "{phase}: {run:?}");
+    });
+}
+
+#[test]
+fn an_answer_that_there_is_no_memory_for_is_unhealthy() {
+    let small = format!("127.0.0.1:{}", serve(answers(OK)));
+    let large = format!("127.0.0.1:{}", serve(answers(OK.to_string() + &"x".repeat(1 << 20))));
+    let limited = |kilobytes: usize, target: &str| {
+        let probe = command();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -v {kilobytes} && exec \"$@\""), "sh"]);
+        shell.arg(probe.get_program()).args(probe.get_args()).arg(target);
+        finished(shell)
+    };
+    // How little it can do with is the C library's choice.
+    let (mut too_little, mut enough) = (0, 1 << 16);
+    while enough - too_little > 64 {
+        let middle = (too_little + enough) / 2;
+        let is_enough = limited(middle, &small).code == Some(0);
+        *(if is_enough { &mut enough } else { &mut too_little }) = middle;
+    }
+    limited(enough + 256, &large)
+        .unhealthy(&format!("unhealthy: {large}: 200 OK, then receive: out of memory"));
+}
+
+#[test]
+fn no_signal_is_sent_on_a_host() {
+    let good = format!("127.0.0.1:{}", serve(answers(OK)));
+    // As a healthy check, which sends none anywhere.
+    let run = probe(&["--wait", "20s", "--kill", "HUP", &good]);
+    match fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]") {
+        true => run.unhealthy(
+            "probe: --kill: must run in a container, process 1 here is the host's (see probe --help)",
+        ),
+        false => run.healthy(&format!("healthy: {good}: 200 OK in ")),
+    }
+}
+
+#[test]
+fn only_the_age_of_a_file_depends_on_the_wall_clock() {
+    // No test may set this machine's clock, so the source has to show it: one function reads it.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut uses = Vec::new();
     let mut folders = vec![folder];
@@ -233,10 +249,24 @@ fn only_the_monotonic_clock_counts() {
             }
             files += 1;
             let text = fs::read_to_string(path).expect("source");
-            let other_clock = |line: &&str| line.contains("SystemTime") || line.contains("UNIX_EPOCH");
+            let other_clock = |line: &&str| line.contains("SystemTime::") || line.contains("UNIX_EPOCH");
             uses.extend(text.lines().filter(other_clock).map(|line| line.trim().to_string()));
         }
     }
     assert!(files > 20, "{files} files");
-    assert_eq!(uses, Vec::<String>::new());
+    assert_eq!(uses, ["let (age, suffix) = match SystemTime::now().duration_since(modified) {"]);
+}
+
+#[test]
+fn a_long_text_is_held_twice_and_no_more_often() {
+    // 10 MiB of address space, of which a dynamic binary and its libraries take four.
+    let target = format!("127.0.0.1:{}", serve(answers(OK)));
+    let probe = command();
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -v 10240 && exec \"$@\"", "sh"])
+        .arg(probe.get_program())
+        .args(probe.get_args());
+    limited.args(["-d", &"${X}".repeat(8), &target]).env("X", "x".repeat(120_000));
+    finished(limited).healthy(&format!("healthy: {target}: 200 OK in "));
 }

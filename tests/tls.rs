@@ -158,7 +158,7 @@ fn an_http_target_that_gets_tls_says_so() {
 
 #[test]
 fn a_reply_cannot_be_expected_of_tls() {
-    let line = "probe: --expect: tls://, grpc:// and HEAD have no body to search (see probe --help)";
+    let line = "probe: --expect: tls://, grpc://, file: and HEAD have no body to search (see probe --help)";
     probe(&["--expect", "x", "http://127.0.0.1:1/", "tls://127.0.0.1:1"]).unhealthy(line);
     probe_env(&["tls://127.0.0.1:1"], &[("PROBE_EXPECT", "x")]).unhealthy(line);
 }

@@ -26,7 +26,11 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
     let unset = "not set; set it, or give a default, as in ${PORT:-8080}";
     let missing = "target: missing; give one or set PROBE_TARGET";
     let port = "the port must be a number from 1 to 65535";
-    let scheme = "unknown scheme; use http://, tcp://, tls://, grpc:// or unix:";
+    let scheme = "unknown scheme; use http://, tcp://, tls://, grpc://, unix: or file:";
+    let exit = "remove || exit 1: the exit code is 1 already";
+    let others = "cannot be used with --install, --kill, --hold or --start-period";
+    let max_age = "must be from 1ms to 10000h, such as 90s, 15m or 2h";
+    let leave = "not needed; leave it out";
     let url_control = "contains a control character or a space; in a URL write %20";
     /// Arguments, environment, and the line without its beginning and end.
     type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], String);
@@ -45,6 +49,17 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["-I", "x"], &[], "option \"-I\": unknown; write --method HEAD".into()),
         (&["-timeout", "3s", "x"], &[], "option \"-timeout\": needs two dashes".into()),
         (&["-data", "S3cr3t", "x"], &[], "option \"-data\": needs two dashes".into()),
+        (&["-data=S3cr3t", "x"], &[], "option \"-data\": needs two dashes".into()),
+        (&["-data S3cr3t", "x"], &[], "option \"-data\": needs two dashes".into()),
+        (&["-header=A: S3cr3t", "x"], &[], "option \"-header\": needs two dashes".into()),
+        (&["--fail", "x"], &[], format!("option \"--fail\": {leave}")),
+        (&["--spider", "x"], &[], format!("option \"--spider\": {leave}")),
+        (&["-qO-", "x"], &[], format!("option \"-q\": {leave}")),
+        (&["-o/dev/null", "x"], &[], format!("option \"-o\": {leave}")),
+        (&["--max-time", "3", "x"], &[], "option \"--max-time\": unknown; write --timeout".into()),
+        (&["-m3", "x"], &[], "option \"-m\": unknown; write --timeout".into()),
+        (&["--user=u:S3cr3t", "x"], &[], "option \"--user\": unknown; write http://user:password@host".into()),
+        (&["-t 3s http://x/"], &[], "option \"-t\": its value must be an argument of its own".into()),
         (
             &["--timeout 3s", "x"],
             &[],
@@ -88,17 +103,17 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (
             &["--expect", "a", "-X", "HEAD", "x"],
             &[],
-            "--expect: tls://, grpc:// and HEAD have no body to search".into(),
+            "--expect: tls://, grpc://, file: and HEAD have no body to search".into(),
         ),
         (
             &["--expect", "a", "x", "tls://x:1"],
             &[],
-            "--expect: tls://, grpc:// and HEAD have no body to search".into(),
+            "--expect: tls://, grpc://, file: and HEAD have no body to search".into(),
         ),
         (
             &["--expect", "a", "grpc://x:1"],
             &[],
-            "--expect: tls://, grpc:// and HEAD have no body to search".into(),
+            "--expect: tls://, grpc://, file: and HEAD have no body to search".into(),
         ),
         // The value was forgotten.
         (&["--timeout", "http://admin:S3cr3t@x/"], &[], format!("--timeout: {duration}")),
@@ -109,6 +124,7 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["-X", "GE T", "x"], &[], format!("--method \"GE T\": {method}")),
         (&["-X", "G\r\nX:", "x"], &[], format!("--method \"G\\r\\nX:\": {method}")),
         (&["x"], &[("PROBE_METHOD", "(")], format!("PROBE_METHOD \"(\": {method}")),
+        (&["-H", "", "x"], &[], format!("--header: {header}")),
         (&["-H", "secret", "x"], &[], format!("--header: {header}")),
         (&["-H", "A: b\r\nC: secret", "x"], &[], format!("--header: {header}")),
         (&["-H", "A b: secret", "x"], &[], format!("--header: {header}")),
@@ -122,13 +138,13 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["https://x:1/"], &[], format!("target 1 \"https://x:1\": {https}")),
         (&["http://x:99999/"], &[], format!("target 1 \"http://x:99999\": {port}")),
         (&["http://${H}:99999/"], &[("H", "x")], format!("target 1: {port}")),
-        (&["http://x:$PORT/"], &[], "target 1 \"http://x:$PORT\": write ${NAME}, with braces".into()),
-        (&["x:$(PORT)/"], &[], "target 1 \"x:$(PORT)\": write ${NAME}, not $(NAME)".into()),
+        (&["http://x:$PORT/"], &[], "target 1: write ${NAME}, with braces".into()),
+        (&["x:$(PORT)/"], &[], "target 1: write ${NAME}, not $(NAME)".into()),
         (&["http://x:/"], &[], format!("target 1 \"http://x:\": {port}")),
         (&["tcp://x:1/path"], &[], "target 1 \"tcp://x:1\": takes no path".into()),
         (&["tls://localhost"], &[], "target 1 \"tls://localhost\": needs a port, as in :443".into()),
-        (&["x", "grpc://x/y"], &[], "target \"grpc://x/y\": needs a port, as in :443".into()),
-        (&["grpc://x/${V}"], &[("V", "S3cr3t")], "target \"grpc://x/${V}\": needs a port, as in :443".into()),
+        (&["x", "grpc://x/y"], &[], "target 2 \"grpc://x\": needs a port, as in :443".into()),
+        (&["grpc://x/${V}"], &[("V", "S3cr3t")], "target 1 \"grpc://x\": needs a port, as in :443".into()),
         (&["grpc://x:1?y"], &[], "target 1 \"grpc://x:1\": takes no path".into()),
         (&["http:host"], &[], "target 1: write http://host:port".into()),
         (&["\"http://x/\""], &[], "target 1 '\"http:': remove the quotes".into()),
@@ -136,7 +152,7 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (
             &["http://::1:80/"],
             &[],
-            "target 1 \"http://::1:80\": write an IPv6 address in brackets, as in [::1]".into(),
+            "target 1: write an IPv6 address in brackets, as in [::1]".into(),
         ),
         (
             &["http://user:pa/ss@x/"],
@@ -156,10 +172,39 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
                 .into(),
         ),
         (&["http://u:hunter2@x:y/"], &[], format!("target 1: {port}")),
+        // A shell expanded a `$` without braces.
+        (&["http://u:S3cr3t/"], &[], format!("target 1: {port}")),
+        (
+            &["http://${H}:8080/"],
+            &[("H", "")],
+            "variable \"H\": empty, which leaves no host; set it, or give a default, as in ${HOST:-localhost}".into(),
+        ),
+        (&["http//localhost:8090"], &[], "target 1 \"http\": write http://, with a colon".into()),
+        (&["http://x/", "||", "exit", "1"], &[], format!("target 2 \"||\": {exit}")),
+        (&["http://x/ || exit 1"], &[], format!("target 1 \"http://x\": {exit}")),
         (&["http://x/\r\nX: y"], &[], format!("target 1 \"http://x\": {url_control}")),
         (&["tcp://127.0.0.1:1", "ftp://x"], &[], format!("target 2 \"ftp://x\": {scheme}")),
         (&[], &[("PROBE_TARGET", "x y ftp://u:S3cr3t@x")], format!("target 3: {scheme}")),
-        (&["--", "--timeout"], &[], "target 1 \"--timeout\": the host must be letters, digits, - . _".into()),
+        (&["x", "--"], &[], "--: needs a command after it".into()),
+        (&["x", "--", ""], &[], "--: needs a command after it".into()),
+        (&["--", "http://u:S3cr3t@x/"], &[], "--: begins the command; write targets before it".into()),
+        (&["--", "app"], &[("PROBE_TARGET", "x")], "target: missing; give one before --".into()),
+        (&["--install", "/x", "--", "app"], &[], format!("--: {others}")),
+        (&["--kill", "TERM", "-w1s", "x", "--", "app"], &[], format!("--: {others}")),
+        (&["--hold", "9s", "x", "--", "app"], &[], format!("--: {others}")),
+        (&["--start-period", "9s", "x", "--", "app"], &[], format!("--: {others}")),
+        (&["--expect", "a", "file:/x"], &[], "--expect: tls://, grpc://, file: and HEAD have no body to search".into()),
+        (&["--max-age", "9s", "x"], &[], "--max-age: needs a target such as file:/run/app.alive".into()),
+        (&["--max-age", "10001h", "file:/x"], &[], format!("--max-age \"10001h\": {max_age}")),
+        (&["--max-age", "0", "file:/x"], &[], format!("--max-age \"0\": {max_age}")),
+        (&["--start-period", "9s", "x"], &[], "--start-period: needs --kill SIGNAL".into()),
+        (
+            &["--start-period", "2h", "--kill", "TERM", "-w1s", "x"],
+            &[],
+            "--start-period \"2h\": must be from 0 to 1h, such as 90s or 2m".into(),
+        ),
+        (&["--hold", "0", "x"], &[], format!("--hold \"0\": {duration}")),
+        (&["x"], &[("PROBE_HOLD", "soon")], format!("PROBE_HOLD \"soon\": {duration}")),
         (&["http://${NO_SUCH}/"], &[], format!("variable \"NO_SUCH\": {unset}")),
         (&["-H", "A: ${TOKEN}", "x"], &[], format!("variable \"TOKEN\": {unset}")),
         (&["http://${X/"], &[], format!("target: {variable}")),
@@ -176,10 +221,12 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
 
 #[test]
 fn bad_usage_opens_no_socket() {
-    let port = serve(|_| panic!("somebody connected"));
-    let good = format!("tcp://127.0.0.1:{port}");
-    assert_eq!(probe(&[good.as_str(), "https://x"]).code, Some(1));
-    assert_eq!(probe(&[good.as_str(), "-t", "0"]).code, Some(1));
+    let untouched = Untouched::new();
+    let good = format!("tcp://127.0.0.1:{}", untouched.port());
+    for mistake in [&["https://x"][..], &["-t", "0"], &["--kill", "TERM"], &["--install", "probe"]] {
+        assert_eq!(probe(&[&[&good[..]], mistake].concat()).code, Some(1), "{mistake:?}");
+    }
+    untouched.assert();
 }
 
 #[test]
@@ -193,7 +240,7 @@ fn every_form_of_an_option() {
         vec!["-t9s", &target],
         vec!["--timeout=9", &target],
         vec![&target, "-X", "GET"],
-        vec!["-XGET", "--", &target],
+        vec!["-XGET", &target],
         vec!["-t", "1ms", "-t", "9s", &target],
         vec!["-w", "9s", &target],
     ] {
@@ -206,7 +253,7 @@ fn the_command_line_beats_the_environment_which_beats_the_default() {
     let target = server();
     let (good, bad) = ("200", "500");
     probe_env(&[&target], &[("PROBE_STATUS", bad)])
-        .unhealthy(&format!("unhealthy: {target}: 200 OK, expected 500"));
+        .unhealthy(&format!("unhealthy: {target}: 200 OK, got \"hello\", expected 500"));
     probe_env(&["--status", good, &target], &[("PROBE_STATUS", bad)]).healthy("healthy: ");
     probe_env(&["--status", good, &target], &[("PROBE_STATUS", "junk")]).healthy("healthy: ");
     probe_env(&[&target], &[("PROBE_STATUS", "")]).healthy("healthy: ");
@@ -284,45 +331,7 @@ fn help_and_version_are_on_stdout() {
     for option in ["-h", "--help"] {
         let run = probe(&["x", option, "--frob"]);
         assert!(run.code == Some(0) && run.stderr.is_empty(), "{run:?}");
-        for word in [
-            "--timeout",
-            "-t",
-            "--status",
-            "--expect",
-            "--method",
-            "-X",
-            "--header",
-            "-H",
-            "--data",
-            "-d",
-            "--unix-socket",
-            "--http1.1",
-            "--any",
-            "${/run/secrets/",
-            "${0x",
-            "--wait",
-            "-w",
-            "--kill",
-            "--quiet",
-            "-q",
-            "--help",
-            "-h",
-            "--version",
-            "-V",
-            "PROBE_TARGET",
-            "PROBE_TIMEOUT",
-            "_STATUS",
-            "_EXPECT",
-            "_METHOD",
-            "_DATA",
-            "_WAIT",
-            "_KILL",
-            "tcp://",
-            "tls://",
-            "unix:",
-        ] {
-            assert!(run.stdout.contains(word), "{word} is not in\n{}", run.stdout);
-        }
+        assert_eq!(run.stdout, include_str!("../src/input/help.txt"));
         assert!(run.stdout.lines().all(|line| line.len() <= 80), "{}", run.stdout);
     }
     for option in ["-V", "--version"] {

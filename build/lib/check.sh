@@ -1,6 +1,6 @@
 # Sourced: what the tests here share, and how they are counted and reported.
 # shellcheck shell=sh
-. "$(dirname "$0")/../../build/lib/common.sh"
+. "$(dirname "$0")/../../../build/lib/common.sh"
 . build/lib/platform.sh
 
 PASSED=0 FAILED=0
@@ -62,6 +62,6 @@ own_network() {
     map=
     [ "$(id -u)" = 0 ] || map=--map-root-user
     unshare --net --mount $map true 2>/dev/null || cannot_run "no namespaces can be made here"
-    OWN_NETWORK=1 PROBE=$PROBE unshare --net --mount $map "$ROOT/tests/system/${0##*/}" "$@"
+    OWN_NETWORK=1 PROBE=$PROBE unshare --net --mount $map "$SELF" "$@"
     exit
 }

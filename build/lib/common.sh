@@ -5,8 +5,10 @@
 set -eu
 
 cd "$(dirname "$0")"
+SELF=$(pwd)/${0##*/}
 while [ ! -d build/lib ]; do cd ..; done
 ROOT=$(pwd)
+SELF=${SELF#"$ROOT/"}
 
 say() { printf '%s\n' "$*"; }
 
@@ -72,7 +74,7 @@ not_run() {
 
 # Ends a command of which nothing can run here, as automake's tests end.
 cannot_run() {
-    not_run "${0#"$ROOT/"}" "$1"
+    not_run "$SELF" "$1"
     exit 77
 }
 
@@ -93,6 +95,6 @@ need() {
     for pair; do
         has "${pair%=*}" && continue
         missing="${pair%=*} is missing; on Debian: apt-get install ${pair#*=}"
-        case $0 in *tests/system/* | */lint) cannot_run "$missing" ;; *) fail "$missing" ;; esac
+        case $SELF in tests/system/* | */lint) cannot_run "$missing" ;; *) fail "$missing" ;; esac
     done
 }

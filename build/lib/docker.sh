@@ -1,6 +1,6 @@
 # Sourced: a real Docker engine for the tests, left as it was found.
 # shellcheck shell=sh
-. "$(dirname "$0")/../../build/lib/check.sh"
+. "$(dirname "$0")/../../../build/lib/check.sh"
 . build/lib/artifact.sh
 
 DOCKER=docker

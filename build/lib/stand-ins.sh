@@ -1,6 +1,6 @@
 # Sourced: stands in for images that cannot be pulled everywhere.
 # shellcheck shell=sh
-. "$(dirname "$0")/../../build/lib/docker.sh"
+. "$(dirname "$0")/../../../build/lib/docker.sh"
 
 # An image to build with, as rust:1-alpine is one: Rust and a linker from this
 # machine's Debian packages, all other commands busybox's. apk and rustup do

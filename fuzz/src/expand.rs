@@ -13,7 +13,7 @@ pub fn check(data: &[u8]) {
         let found = variables.iter().find(|variable| variable.0 == name);
         found.map(|variable| variable.1.to_vec()).ok_or(ENOENT)
     };
-    let expanded = expand(text, &lookup);
+    let expanded = expand(text, TEXT_MAX, &lookup);
     for index in 0..expanded.as_ref().map_or(0, |expanded| expanded.text.len()) {
         let from = expanded.as_ref().expect("it has a length");
         let (byte, written) = (from.text[index], from.raw_from(index));
@@ -93,13 +93,10 @@ fn model<'a>(text: &'a [u8], lookup: Lookup) -> Result<Vec<u8>, Error<'a>> {
             (Some(value), Some(_)) if !value.is_empty() => out.extend(value),
             (_, Some(default)) => out.extend_from_slice(default),
         }
-        if out.len() > TEXT_MAX {
-            return Err(Error::TooLong);
-        }
         out.extend_from_slice(rest);
         dollar = rest.last() == Some(&b'$');
     }
-    Ok(out)
+    if out.len() > TEXT_MAX { Err(Error::TooLong) } else { Ok(out) }
 }
 
 fn split<'a>(text: &'a [u8], at: &[u8]) -> Vec<&'a [u8]> {

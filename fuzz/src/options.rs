@@ -10,13 +10,12 @@ use std::time::Duration;
 use scratch_probe::errno::{ECONNREFUSED, ENOENT};
 use scratch_probe::failure::{Phase, Unhealthy};
 use scratch_probe::input::cli::parse;
-use scratch_probe::input::config::Config;
-use scratch_probe::input::target::{Check, Endpoint, Target};
+use scratch_probe::input::config::{Config, Job};
+use scratch_probe::input::expand::Expanded;
+use scratch_probe::input::target::{Check, Target};
 use scratch_probe::print::push_quoted;
 use scratch_probe::verdict::Verdict;
 use scratch_probe::wire::request::{method, request};
-use scratch_probe::wire::response::Response;
-use scratch_probe::wire::tls::ServerHello;
 
 use super::expand::variable;
 use super::{assert_printable, strict, take, target};
@@ -86,14 +85,11 @@ pub fn check(data: &[u8]) {
         let found = variables.iter().chain([&secret]).find(|variable| variable.0 == name);
         found.map(|variable| variable.1.to_vec()).ok_or(ENOENT)
     };
-    let mut config = Config::default();
-    match parse(&mut args.into_iter(), &lookup, &mut config) {
+    match parse(&mut args.into_iter(), &lookup) {
         Err(error) => line(&error.0, b"probe: "),
-        Ok(Some(_)) => {}
-        Ok(None) => match &config.install {
-            Some(path) => assert!(!path.text.is_empty() && config.targets.is_empty()),
-            None => accepted(&config),
-        },
+        Ok(Job::Print(_)) => {}
+        Ok(Job::Install(path)) => assert!(!path.text.is_empty()),
+        Ok(Job::Check(config)) => accepted(&config),
     }
 }
 
@@ -113,13 +109,11 @@ fn line(text: &[u8], start: &[u8]) {
 
 fn accepted(config: &Config) {
     assert!(!config.targets.is_empty());
-    for duration in [config.timeout, config.wait].into_iter().flatten() {
+    for duration in [Some(config.timeout), config.wait].into_iter().flatten() {
         assert!((Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&duration));
     }
     for target in &config.targets {
         target::endpoint(target);
-        let has_no_port = matches!(target.endpoint, Endpoint::Tcp(_, 0));
-        assert!(!has_no_port || config.options.unix_socket.is_some());
         if let Check::Http(http) = &target.check {
             one_request(&request(http, &config.options), config);
         }
@@ -132,10 +126,11 @@ fn accepted(config: &Config) {
 fn one_request(bytes: &[u8], config: &Config) {
     let request = strict::request(bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
     assert_eq!(request.method, method(&config.options));
-    let data = config.options.data.as_deref();
+    let data = config.options.data.as_ref().map(|data| &data.text[..]);
     assert_eq!(request.body, data.unwrap_or_default());
     let given = |name: &str| {
-        let same = |header: &&Vec<u8>| {
+        let same = |header: &&Expanded| {
+            let header = &header.text;
             let name_end = header.iter().position(|&byte| byte == b':').expect("a colon");
             header[..name_end].eq_ignore_ascii_case(name.as_bytes())
         };
@@ -161,13 +156,8 @@ fn reports(target: &Target, config: &Config) {
     let bytes = raw.unwrap_or_else(|| b"\x1b[2J\r\n\0\xff".to_vec());
     let mut got = Vec::new();
     push_quoted(&mut got, &bytes);
-    let mut instead = [Vec::new(), Vec::new()];
-    Response::to(b"GET").push_foreign(&mut instead[0], &bytes, b"");
-    let _ = ServerHello::default().read(&bytes, &mut instead[1]);
-    let [http, tls] = instead;
-    let details = [Vec::new(), http, tls, [&got[..], &got].concat()];
-    let timeout = config.timeout.unwrap_or_default();
-    let unix_socket = config.options.unix_socket_for(target).map(|socket| &socket.shown[..]);
+    let details = [Vec::new(), [&got[..], &got].concat()];
+    let timeout = config.timeout;
     let outcomes = [
         Ok(timeout),
         Err(Unhealthy::TimedOut(Phase::Resolve)),
@@ -178,14 +168,7 @@ fn reports(target: &Target, config: &Config) {
     for detail in details {
         for outcome in outcomes {
             let start: &[u8] = if outcome.is_ok() { b"healthy: " } else { b"unhealthy: " };
-            let verdict = Verdict {
-                target,
-                detail: detail.clone(),
-                outcome,
-                timeout,
-                unix_socket,
-                waited: config.wait,
-            };
+            let verdict = Verdict { target, detail: detail.clone(), outcome, timeout, waited: config.wait };
             let mut report = Vec::new();
             verdict.push(&mut report);
             line(&report, start);

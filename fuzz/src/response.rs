@@ -8,9 +8,10 @@
 
 use scratch_probe::failure::Unhealthy;
 use scratch_probe::text::contains;
+use scratch_probe::wire::progress::Progress;
 use scratch_probe::wire::response::{BODY_MAX, HEADER_MAX, Response};
 
-use super::{Numbers, assert_printable, take};
+use super::{Numbers, take};
 
 pub fn check(data: &[u8]) {
     let mut stream = data;
@@ -60,7 +61,6 @@ struct Outcome {
     status: Option<(u16, Vec<u8>)>,
 }
 
-const NOT_HTTP: Unhealthy = Unhealthy::WrongAnswer;
 const FIELD: Unhealthy = Unhealthy::Malformed("malformed header field");
 const HEADER_TOO_LONG: Unhealthy = Unhealthy::Malformed("headers longer than 64 KiB");
 const CONTENT_LENGTH: Unhealthy = Unhealthy::Malformed("malformed Content-Length");
@@ -73,25 +73,23 @@ const CHUNKS_INCOMPLETE: Unhealthy = Unhealthy::Incomplete("connection closed be
 fn fed<'a>(head: bool, expect: &[u8], pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
     let mut received = Vec::new();
     let mut response = Response::to(if head { b"HEAD" } else { b"GET" });
-    let mut result = response.read(&mut received);
+    let mut outcome = response.read(&mut received);
     for piece in pieces {
-        if !matches!(result, Err(Unhealthy::Incomplete(_))) {
+        if !matches!(outcome, Ok(Progress::Partial(_))) {
             break;
         }
         assert!(received.len() < HEADER_MAX + BODY_MAX, "asks for more than both caps");
         received.extend_from_slice(piece);
-        result = response.read(&mut received);
+        outcome = response.read(&mut received);
     }
-    if response.ends_with_stream() {
-        result = Ok(());
-    }
-    if result == Err(NOT_HTTP) {
-        let mut detail = Vec::new();
-        response.push_foreign(&mut detail, &received, b"GET / HTTP/1.0\r\n\r\n");
-        assert_printable(&detail, 512);
-    }
+    let result = match outcome {
+        Ok(Progress::Partial(problem)) if !response.ends_with_stream() => Err(Unhealthy::Incomplete(problem)),
+        // From which byte on is said in response.rs.
+        Err(Unhealthy::Foreign(problem, _)) => Err(Unhealthy::Foreign(problem, 0)),
+        outcome => outcome.map(drop),
+    };
     let found = result.map(|()| expect.is_empty() || contains(response.content(&received), expect));
-    let status = response.has_status().then(|| (response.status, response.reason(&received).to_vec()));
+    let status = response.has_header().then(|| (response.status, response.reason(&received).to_vec()));
     Outcome { result: found, status }
 }
 
@@ -158,7 +156,7 @@ impl<'a> Header<'a> {
         let start = &self.window[self.at..];
         let prefix = b"HTTP/1.";
         if start.iter().zip(prefix).any(|(byte, want)| byte != want) {
-            return Err(NOT_HTTP);
+            return Err(Unhealthy::Foreign("not an HTTP response", 0));
         }
         let line = without_cr(self.line()?);
         let shape = |line: &[u8]| {
@@ -171,7 +169,7 @@ impl<'a> Header<'a> {
                 && !line.contains(&0)
         };
         if !shape(line) {
-            return Err(NOT_HTTP);
+            return Err(Unhealthy::Foreign("not an HTTP response", 0));
         }
         let status = str::from_utf8(&line[9..12]).expect("digits").parse().expect("digits");
         let reason = line.get(13..).unwrap_or_default().to_vec();

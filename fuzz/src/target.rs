@@ -6,9 +6,10 @@ use std::time::Duration;
 use scratch_probe::errno::ENOENT;
 use scratch_probe::failure::Unhealthy;
 use scratch_probe::input::config::Options;
-use scratch_probe::input::expand::expand;
-use scratch_probe::input::target::{Check, Endpoint, Host, NAME_MAX, Target, parse};
+use scratch_probe::input::expand::{TEXT_MAX, expand};
+use scratch_probe::input::target::{Check, Endpoint, Host, Target, parse};
 use scratch_probe::sys::UNIX_PATH_MAX;
+use scratch_probe::text::HOST_NAME_MAX;
 use scratch_probe::verdict::Verdict;
 use scratch_probe::wire::request::request;
 
@@ -17,7 +18,7 @@ use super::{assert_printable, strict};
 /// A target without variables: what is shown of one that has some need not be a target again.
 fn plain(text: &[u8]) -> Option<Target> {
     let has_variable = text.windows(2).any(|pair| pair == b"${");
-    parse(&expand(text, &|_| Err(ENOENT)).ok()?).ok().filter(|_| !has_variable)
+    parse(&expand(text, TEXT_MAX, &|_| Err(ENOENT)).ok()?, None).ok().filter(|_| !has_variable)
 }
 
 pub fn check(data: &[u8]) {
@@ -43,11 +44,11 @@ pub fn endpoint(target: &Target) {
             assert!((1..=UNIX_PATH_MAX).contains(&path.len()));
             assert!(!path.contains(&0));
         }
+        Endpoint::File(path) => assert!(path.starts_with(b"/") && !path.contains(&0)),
         Endpoint::Tcp(host, port) => {
-            // Over a Unix socket gRPC needs no port.
-            assert!(*port != 0 || matches!(target.check, Check::Grpc(_)));
+            assert_ne!(*port, 0);
             if let Host::Name(name) = host {
-                assert!((1..=NAME_MAX).contains(&name.len()));
+                assert!((1..=HOST_NAME_MAX).contains(&name.len()));
                 assert!(name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte)));
                 assert!(!name.eq_ignore_ascii_case(b"localhost"));
             }
@@ -59,7 +60,7 @@ pub fn endpoint(target: &Target) {
 fn printed(target: &Target) -> Vec<u8> {
     let (outcome, timeout) = (Err(Unhealthy::WrongAnswer), Duration::ZERO);
     let mut line = Vec::new();
-    Verdict { target, detail: Vec::new(), outcome, timeout, unix_socket: None, waited: None }.push(&mut line);
+    Verdict { target, detail: Vec::new(), outcome, timeout, waited: None }.push(&mut line);
     let line = line.strip_prefix(b"unhealthy: ").expect("it is unhealthy");
     line.strip_suffix(b": \n").expect("nothing is said").to_vec()
 }
@@ -81,7 +82,7 @@ fn prints_back(data: &[u8], target: &Target) {
             }
         }
         (Check::Grpc(again), Check::Grpc(call)) => assert_eq!((again, &target.shown[..]), (call, data)),
-        (Check::Stream, Check::Stream) => assert_eq!(target.shown, data),
+        (Check::Open, Check::Open) => assert_eq!(target.shown, data),
         (Check::Tls(again), Check::Tls(server_name)) => {
             assert_eq!((again, &target.shown[..]), (server_name, data));
             let Endpoint::Tcp(host, _) = &target.endpoint else { panic!("TLS is for TCP") };

@@ -5,9 +5,10 @@
 //! 2 puts it into records of the seed's sizes, 4 repeats it until the cap is passed.
 
 use scratch_probe::failure::Unhealthy;
+use scratch_probe::wire::progress::Progress;
 use scratch_probe::wire::tls::{ANSWER_MAX, ServerHello, client_hello};
 
-use super::{Numbers, assert_printable, take};
+use super::{Numbers, take};
 
 pub fn check(data: &[u8]) {
     let mut stream = data;
@@ -59,11 +60,10 @@ fn in_records(message: &[u8], numbers: &mut Numbers) -> Vec<u8> {
     stream
 }
 
-/// Nothing yet, or what it is instead of a ServerHello. What is no TLS is shown as far as it
-/// came, which depends on the cuts.
+/// Nothing yet, or what it is instead of a ServerHello.
 type Verdict = Option<Result<(), String>>;
 
-const NOT_TLS: &str = "not a TLS response: ";
+const NOT_TLS: &str = "not a TLS response";
 const TOO_LONG: &str = "ServerHello longer than 16 KiB";
 const MALFORMED: &str = "malformed ServerHello";
 const OLD: &str = "server offers no TLS newer than 1.1";
@@ -73,17 +73,12 @@ fn is(words: &str) -> Verdict {
 }
 
 fn outcome(hello: &mut ServerHello, answer: &[u8]) -> Verdict {
-    let mut detail = Vec::new();
-    let outcome = hello.read(answer, &mut detail);
-    assert_printable(&detail, 512);
-    let detail = String::from_utf8(detail).expect("printable");
-    assert_eq!(detail.is_empty(), outcome != Err(Unhealthy::WrongAnswer));
-    match outcome {
-        Ok(()) => Some(Ok(())),
-        Err(Unhealthy::Incomplete(_)) => None,
-        Err(Unhealthy::Malformed(words)) => is(words),
-        Err(_) if detail.starts_with(NOT_TLS) => is(NOT_TLS),
-        Err(_) => is(&detail),
+    match hello.read(answer) {
+        Ok(Progress::Complete) => Some(Ok(())),
+        Ok(Progress::Partial(_)) => None,
+        Err(Unhealthy::Malformed(words) | Unhealthy::Foreign(words, _)) => is(words),
+        Err(Unhealthy::Refused(kind, code)) => is(&format!("{kind} {code}")),
+        Err(failure) => panic!("{failure:?}"),
     }
 }
 
@@ -139,7 +134,7 @@ impl Model {
             alert.push(byte);
             return match alert[..] {
                 [_] | [1, 112] => None,
-                _ => is(&format!("server refused with TLS alert {byte}")),
+                _ => is(&format!("TLS alert {byte}")),
             };
         }
         self.message.push(byte);

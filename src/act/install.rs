@@ -1,7 +1,10 @@
 //! The probe copies itself: an image without a shell has no `cp` to do it with.
 
-use std::fs::{File, Permissions};
+use std::env;
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::errno::{Errno, push_message};
@@ -47,14 +50,15 @@ pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
 fn put(binary: File, path: &[u8]) -> Result<(), Errno> {
     let name_at = path.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
     if name_at > 0 {
-        sys::change_folder(&path[..name_at])?;
+        env::set_current_dir(OsStr::from_bytes(&path[..name_at]))?;
     }
     let mut temporary = b".probe-".to_vec();
     push_number(&mut temporary, sys::random());
     let file = file::create_new(&temporary)?;
-    let done = copy(binary, file).and_then(|()| sys::rename_file(&temporary, &path[name_at..]));
+    let name = OsStr::from_bytes(&path[name_at..]);
+    let done = copy(binary, file).and_then(|()| Ok(fs::rename(OsStr::from_bytes(&temporary), name)?));
     if done.is_err() {
-        let _ = sys::remove_file(&temporary);
+        let _ = fs::remove_file(OsStr::from_bytes(&temporary));
     }
     done
 }
@@ -71,4 +75,24 @@ fn copy(mut binary: File, mut file: File) -> Result<(), Errno> {
     file.set_permissions(Permissions::from_mode(0o755))?;
     // So that no failure of power, or of a server of files, comes after the rename.
     Ok(file.sync_all()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_copy_that_may_not_be_on_the_disk_is_none() {
+        // fsync(2) is all that a socket does not take.
+        let (socket, mut other) = UnixStream::pair().expect("a pair");
+        let binary = File::open("/proc/self/status").expect("a file");
+        let result = copy(binary, File::from(OwnedFd::from(socket)));
+        const EINVAL: Errno = Errno(22);
+        assert_eq!(result, Err(EINVAL));
+        let mut start = [0; 5];
+        other.read_exact(&mut start).expect("what was copied");
+        assert_eq!(&start, b"Name:");
+    }
 }

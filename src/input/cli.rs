@@ -3,15 +3,17 @@
 //! The command line beats the environment, which beats the defaults. Options are
 //! recognised before variables are expanded, so no variable's value can become one.
 
+use std::time::Duration;
+
 use crate::errno::push_message;
-use crate::input::config::{Config, UnixSocket};
-use crate::input::duration;
-use crate::input::expand::{self, Expanded, Lookup};
+use crate::input::config::{Config, Job};
+use crate::input::duration::{self, HOUR, MILLISECOND};
+use crate::input::expand::{self, DATA_MAX, Expanded, Lookup, TEXT_MAX};
 use crate::input::signal;
 use crate::input::status;
-use crate::input::target::{self, Check, Endpoint, Target};
+use crate::input::target::{self, Check, Endpoint, Target, UnixSocket};
 use crate::print::{push, push_number, push_quoted};
-use crate::text::{contains, is_field_line, is_token, words};
+use crate::text::{contains, cut, words};
 
 /// `--version`'s text.
 pub const VERSION: &str = concat!("probe ", env!("CARGO_PKG_VERSION"), "\n");
@@ -44,7 +46,7 @@ fn error_by(place: &[u8], text: Option<&[u8]>, push_problem: &dyn Fn(&mut Vec<u8
 }
 
 /// The effect of an option.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
     Help,
     Version,
@@ -59,7 +61,10 @@ enum Effect {
     Data,
     UnixSocket,
     Wait,
+    Hold,
+    MaxAge,
     Kill,
+    StartPeriod,
     Install,
 }
 
@@ -70,7 +75,7 @@ impl Effect {
 }
 
 /// Each option: effect, letter (0 if none), name, and the variable that stands in for it ("" if none).
-static OPTIONS: [(Effect, u8, &str, &str); 15] = [
+static OPTIONS: [(Effect, u8, &str, &str); 18] = [
     (Effect::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
     (Effect::Status, 0, "--status", "PROBE_STATUS"),
     (Effect::Expect, 0, "--expect", "PROBE_EXPECT"),
@@ -81,48 +86,61 @@ static OPTIONS: [(Effect, u8, &str, &str); 15] = [
     (Effect::UnixSocket, 0, "--unix-socket", ""),
     (Effect::Any, 0, "--any", ""),
     (Effect::Wait, b'w', "--wait", "PROBE_WAIT"),
+    (Effect::Hold, 0, "--hold", "PROBE_HOLD"),
+    (Effect::MaxAge, 0, "--max-age", ""),
     (Effect::Kill, 0, "--kill", "PROBE_KILL"),
+    (Effect::StartPeriod, 0, "--start-period", "PROBE_START_PERIOD"),
     (Effect::Install, 0, "--install", ""),
     (Effect::Quiet, b'q', "--quiet", ""),
     (Effect::Help, b'h', "--help", ""),
     (Effect::Version, b'V', "--version", ""),
 ];
 
-/// Letters of curl's options that are no options here, and what to write instead.
-static HINTS: [(u8, &str); 5] = [
-    (b'f', "not needed; leave it out"),
-    (b's', "not needed; leave it out"),
-    (b'I', "unknown; write --method HEAD"),
-    (b'k', "unknown; write tls://host:port"),
-    (b'u', "unknown; write http://user:password@host"),
+/// Options of curl and wget that are none here, and what to write instead.
+static HINTS: [(&str, &str); 5] = [
+    (
+        "-f -s -S -L -o -O -qO- --fail --silent --show-error --location --output --spider",
+        "not needed; leave it out",
+    ),
+    ("-m -T --max-time", "unknown; write --timeout"),
+    ("-I --head", "unknown; write --method HEAD"),
+    ("-k --insecure", "unknown; write tls://host:port"),
+    ("-u --user", "unknown; write http://user:password@host"),
 ];
 
 /// The variable that stands in for targets on the command line.
 const TARGETS: &str = "PROBE_TARGET";
 
-/// Reads the arguments, without the program's name, and the variables of options they do not
-/// set, into `config`. Returns a text if that is all there is to print.
-pub fn parse(
-    args: &mut dyn Iterator<Item = Vec<u8>>,
-    lookup: Lookup,
-    config: &mut Config,
-) -> Result<Option<&'static str>, Box<Error>> {
-    let mut reader = Reader { lookup, config };
-    let mut given = [false; OPTIONS.len()];
-    let text = reader.arguments(args, &mut given)?;
-    if text.is_some() {
-        return Ok(text);
+/// Reads the arguments, without the program's name, and the variables of options they do not set.
+pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Job, Box<Error>> {
+    let mut reader = Reader {
+        lookup,
+        given: [false; OPTIONS.len()],
+        config: Config::default(),
+        targets: Vec::new(),
+        unix_socket: None,
+        install: None,
+    };
+    match reader.arguments(args)? {
+        End::Text(text) => return Ok(Job::Print(text)),
+        End::Dashes => {
+            // No variable is read: they are for the checks of the same container.
+            reader.config.command = args.collect();
+            reader.check_command()?;
+        }
+        End::Arguments => {
+            if let Some(path) = reader.install {
+                return match reader.targets.is_empty() {
+                    true => Ok(Job::Install(path)),
+                    false => Err(error(b"--install", None, "cannot be used with a target")),
+                };
+            }
+            reader.variables()?;
+        }
     }
-    if reader.config.install.is_some() {
-        // PROBE_TARGET is set for the checks of the same container.
-        return match reader.config.targets.is_empty() {
-            true => Ok(None),
-            false => Err(error(b"--install", None, "cannot be used with a target")),
-        };
-    }
-    reader.variables(&given)?;
-    reader.agrees()?;
-    Ok(None)
+    reader.parse_targets()?;
+    reader.check_combinations()?;
+    Ok(Job::Check(Box::new(reader.config)))
 }
 
 /// The index of the option that `arg` begins with, and the value that is
@@ -134,20 +152,13 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
             Some([]) => return Ok((index, None)),
             Some([b'=', value @ ..]) => return Ok((index, Some(value))),
             Some([b' ', ..]) => {
-                return Err(error(b"option", Some(name), "its value must be an argument of its own"));
+                return Err(error(b"option", Some(name), AN_ARGUMENT));
             }
             _ => {}
         }
-        // Else `-data` would be `-d ata`.
-        if arg == &name[1..] {
-            return Err(error(b"option", Some(arg), "needs two dashes"));
-        }
-    }
-    for (index, (_, letter, ..)) in OPTIONS.iter().enumerate() {
-        if let [b'-', short, value @ ..] = arg
-            && short == letter
-        {
-            return Ok((index, Some(value).filter(|value| !value.is_empty())));
+        // Else `-data=x` would be `-d ata=x`.
+        if let Some([] | [b'=' | b' ', ..]) = arg.strip_prefix(&name[1..]) {
+            return Err(error(b"option", Some(&name[1..]), "needs two dashes"));
         }
     }
     // Quote the name only: the rest was meant as a value, and may be secret.
@@ -156,39 +167,68 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
         true => arg.iter().position(|byte| !name_byte(byte)).unwrap_or(arg.len()),
         false => arg.len().min(2),
     };
-    let hint = HINTS.iter().find(|(letter, _)| arg.get(1) == Some(letter));
-    Err(error(b"option", Some(&arg[..end]), hint.map_or("unknown", |(_, hint)| hint)))
+    let name = &arg[..end];
+    for (names, hint) in &HINTS {
+        if words(names.as_bytes()).any(|other| other == name || other == arg) {
+            return Err(error(b"option", Some(name), hint));
+        }
+    }
+    for (index, (_, letter, ..)) in OPTIONS.iter().enumerate() {
+        if let [b'-', short, value @ ..] = arg
+            && short == letter
+        {
+            return match value {
+                [] => Ok((index, None)),
+                [b' ', ..] => Err(error(b"option", Some(name), AN_ARGUMENT)),
+                value => Ok((index, Some(value))),
+            };
+        }
+    }
+    Err(error(b"option", Some(name), "unknown"))
+}
+
+/// The problem of `--timeout 5s` in one argument.
+const AN_ARGUMENT: &str = "its value must be an argument of its own";
+
+/// Where reading the arguments ended.
+enum End {
+    /// At an option that only prints this text.
+    Text(&'static str),
+    /// At `--`, after which the command begins.
+    Dashes,
+    /// At the last of them.
+    Arguments,
 }
 
 /// What has been read so far.
 struct Reader<'a> {
     lookup: Lookup<'a>,
-    config: &'a mut Config,
+    /// The options that the command line sets.
+    given: [bool; OPTIONS.len()],
+    config: Config,
+    /// The targets, which can be read only once `--unix-socket` is known.
+    targets: Vec<Expanded>,
+    unix_socket: Option<UnixSocket>,
+    install: Option<Expanded>,
 }
 
 impl Reader<'_> {
-    /// Reads the arguments; `given` becomes which options they set. Returns a text to print.
-    fn arguments(
-        &mut self,
-        args: &mut dyn Iterator<Item = Vec<u8>>,
-        given: &mut [bool],
-    ) -> Result<Option<&'static str>, Box<Error>> {
-        let mut options_ended = false;
+    /// Reads the arguments up to a command.
+    fn arguments(&mut self, args: &mut dyn Iterator<Item = Vec<u8>>) -> Result<End, Box<Error>> {
         while let Some(arg) = args.next() {
-            if options_ended || !arg.starts_with(b"-") {
-                self.target("target", &arg)?;
+            if !arg.starts_with(b"-") {
+                self.targets.push(self.expanded("target", &arg, TEXT_MAX)?);
                 continue;
             }
             if arg == b"--" {
-                options_ended = true;
-                continue;
+                return Ok(End::Dashes);
             }
             let (index, attached) = find(&arg)?;
             let (effect, _, name, _) = OPTIONS[index];
-            given[index] = true;
+            self.given[index] = true;
             match (effect, attached) {
-                (Effect::Help, None) => return Ok(Some(HELP)),
-                (Effect::Version, None) => return Ok(Some(VERSION)),
+                (Effect::Help, None) => return Ok(End::Text(HELP)),
+                (Effect::Version, None) => return Ok(End::Text(VERSION)),
                 (Effect::Quiet, None) => self.config.quiet = true,
                 (Effect::Any, None) => self.config.any = true,
                 (Effect::Http11, None) => self.config.options.http11 = true,
@@ -202,54 +242,104 @@ impl Reader<'_> {
                 },
             }
         }
-        Ok(None)
+        Ok(End::Arguments)
     }
 
-    /// Reads the variables of options that are not `given`, and of targets if there is none.
-    fn variables(&mut self, given: &[bool]) -> Result<(), Box<Error>> {
+    /// Whether the command line sets an option.
+    fn is_given(&self, effect: Effect) -> bool {
+        OPTIONS.iter().zip(self.given).any(|((other, ..), is_given)| is_given && *other == effect)
+    }
+
+    /// Reads the variables of options that are not given, and of targets if there is none.
+    fn variables(&mut self) -> Result<(), Box<Error>> {
         for (index, (effect, _, _, variable)) in OPTIONS.iter().enumerate() {
-            if !given[index]
+            // A start period may be set for all checks of an image, and is one of those with a signal.
+            let is_idle = *effect == Effect::StartPeriod && self.config.kill.is_none();
+            if !self.given[index]
+                && !is_idle
                 && !variable.is_empty()
                 && let Some(value) = self.variable(variable)
             {
                 self.set(*effect, variable, &value)?;
             }
         }
-        if self.config.targets.is_empty() {
+        if self.targets.is_empty() {
             // Split before variables are expanded: a password may have a space.
             for word in words(&self.variable(TARGETS).unwrap_or_default()) {
-                self.target(TARGETS, word)?;
+                self.targets.push(self.expanded(TARGETS, word, TEXT_MAX)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the targets. An invalid one is reported by number.
+    fn parse_targets(&mut self) -> Result<(), Box<Error>> {
+        for (index, text) in self.targets.iter().enumerate() {
+            if let Some(name) = target::emptied_host(text) {
+                return Err(error(b"variable", Some(name), target::EMPTIED));
+            }
+            let target = target::parse(text, self.unix_socket.as_ref()).map_err(|problem| {
+                let mut place = b"target ".to_vec();
+                push_number(&mut place, index as u64 + 1);
+                let (problem, start) = target::explain(text, problem);
+                error(&place, start, problem)
+            });
+            self.config.targets.push(target?);
+        }
+        Ok(())
+    }
+
+    /// Checks that there is a command, and that the options go with one.
+    fn check_command(&self) -> Result<(), Box<Error>> {
+        let name = self.config.command.first().map_or(&b""[..], |name| name);
+        if name.is_empty() {
+            return Err(error(b"--", None, "needs a command after it"));
+        }
+        if contains(name, b"://") {
+            return Err(error(b"--", None, "begins the command; write targets before it"));
+        }
+        for effect in [Effect::Install, Effect::Kill, Effect::Hold, Effect::StartPeriod] {
+            if self.is_given(effect) {
+                return Err(error(
+                    b"--",
+                    None,
+                    "cannot be used with --install, --kill, --hold or --start-period",
+                ));
             }
         }
         Ok(())
     }
 
     /// Checks that there is a target, and that the options agree with all of them.
-    fn agrees(&self) -> Result<(), Box<Error>> {
-        let Config { targets, options, wait, kill, .. } = &*self.config;
+    fn check_combinations(&self) -> Result<(), Box<Error>> {
+        let Config { targets, options, wait, kill, command, .. } = &self.config;
         if targets.is_empty() {
-            return Err(error(b"target", None, "missing; give one or set PROBE_TARGET"));
+            return Err(match command.is_empty() {
+                true => error(b"target", None, "missing; give one or set PROBE_TARGET"),
+                false => error(b"target", None, "missing; give one before --"),
+            });
         }
+        let is_file = |target: &Target| matches!(target.endpoint, Endpoint::File(_));
         let has_no_body = |target: &Target| match target.check {
             Check::Http(_) => options.method.as_deref() == Some(b"HEAD"),
-            Check::Stream => false,
+            Check::Open => is_file(target),
             Check::Grpc(..) | Check::Tls(_) => true,
         };
         // To ignore --expect would be to call a target healthy unchecked.
         if !options.expect.is_empty() && targets.iter().any(has_no_body) {
-            return Err(error(b"--expect", None, "tls://, grpc:// and HEAD have no body to search"));
+            return Err(error(b"--expect", None, "tls://, grpc://, file: and HEAD have no body to search"));
+        }
+        if options.max_age.is_some() && !targets.iter().any(is_file) {
+            return Err(error(b"--max-age", None, "needs a target such as file:/run/app.alive"));
+        }
+        if kill.is_none() && self.is_given(Effect::StartPeriod) {
+            return Err(error(b"--start-period", None, "needs --kill SIGNAL"));
         }
         // Else one failed check would restart a container: Docker's retries do not count for a signal.
         if kill.is_some() && wait.is_none() {
             return Err(error(b"--kill", None, "needs --wait DURATION, the time to be unhealthy before"));
         }
-        let has_no_port = |target: &&Target| matches!(target.endpoint, Endpoint::Tcp(_, 0));
-        match targets.iter().find(has_no_port) {
-            Some(target) if options.unix_socket.is_none() => {
-                Err(error(b"target", Some(&target.shown), target::NO_PORT))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// A variable's value. Set to the empty text counts as not set.
@@ -257,9 +347,9 @@ impl Reader<'_> {
         (self.lookup)(name.as_bytes()).ok().filter(|value| !value.is_empty())
     }
 
-    /// A text with its variables expanded; `place` is where it was given.
-    fn expanded(&self, place: &str, raw: &[u8]) -> Result<Expanded, Box<Error>> {
-        expand::expand(raw, self.lookup).map_err(|problem| match problem {
+    /// A text of at most `max` bytes with its variables expanded; `place` is where it was given.
+    fn expanded(&self, place: &str, raw: &[u8], max: usize) -> Result<Expanded, Box<Error>> {
+        expand::expand(raw, max, self.lookup).map_err(|problem| match problem {
             expand::Error::Missing(path @ [b'/', ..], errno) => {
                 error_by(b"file", Some(path), &|line| push_message(line, errno))
             }
@@ -272,37 +362,37 @@ impl Reader<'_> {
                 None,
                 "must be ${NAME}, ${NAME:-default}, ${/path} or ${0xff}; $${ is a literal ${",
             ),
-            expand::Error::TooLong => error(place.as_bytes(), None, "must be at most 1 MiB"),
+            expand::Error::TooLong if max == DATA_MAX => {
+                error(place.as_bytes(), None, "must be at most 1 MiB")
+            }
+            expand::Error::TooLong => error(place.as_bytes(), None, "must be at most 64 KiB"),
         })
-    }
-
-    /// Adds a target. An invalid one is reported by number.
-    fn target(&mut self, place: &str, raw: &[u8]) -> Result<(), Box<Error>> {
-        let expanded = self.expanded(place, raw)?;
-        let targets = &mut self.config.targets;
-        targets.push(target::parse(&expanded).map_err(|problem| {
-            let mut place = b"target ".to_vec();
-            push_number(&mut place, targets.len() as u64 + 1);
-            let (problem, start) = target::explain(&expanded, problem);
-            error(&place, start, problem)
-        })?);
-        Ok(())
     }
 
     /// Sets an option. `place`: its name, or the variable's.
     fn set(&mut self, effect: Effect, place: &str, raw: &[u8]) -> Result<(), Box<Error>> {
-        let value = self.expanded(place, raw)?;
+        let max = if matches!(effect, Effect::Data) { DATA_MAX } else { TEXT_MAX };
+        let value = self.expanded(place, raw, max)?;
         // A target whose option's value was forgotten may hold a password.
         let may_be_target = raw.contains(&b'@') || contains(raw, b"://");
         let must = |be| error(place.as_bytes(), Some(raw).filter(|_| !may_be_target), be);
-        let duration = || duration::parse(&value.text).ok_or_else(|| must(duration::MUST));
-        let Config { options, timeout, wait, kill, install, .. } = self.config;
+        let within = |range, expected| duration::parse(&value.text, range).ok_or_else(|| must(expected));
+        let duration = || within(MILLISECOND..=HOUR, duration::EXPECTED);
+        let Config { options, timeout, wait, hold, kill, start_period, .. } = &mut self.config;
         match effect {
-            Effect::Timeout => *timeout = Some(duration()?),
+            Effect::Timeout => *timeout = duration()?,
             Effect::Wait => *wait = Some(duration()?),
-            Effect::Kill => *kill = Some(signal::parse(&value.text).ok_or_else(|| must(signal::MUST))?),
-            Effect::Status if !status::is_list(&value.text) => return Err(must(status::MUST)),
-            Effect::Status => options.status = Some(value),
+            Effect::Hold => *hold = Some(duration()?),
+            Effect::MaxAge => {
+                let expected = "must be from 1ms to 10000h, such as 90s, 15m or 2h";
+                options.max_age = Some(within(MILLISECOND..=HOUR * 10_000, expected)?);
+            }
+            Effect::StartPeriod => {
+                *start_period = within(Duration::ZERO..=HOUR, "must be from 0 to 1h, such as 90s or 2m")?;
+            }
+            Effect::Kill => *kill = Some(signal::parse(&value.text).ok_or_else(|| must(signal::EXPECTED))?),
+            Effect::Status if !status::is_list(&value.text) => return Err(must(status::EXPECTED)),
+            Effect::Status => options.status = value,
             // Every answer contains the empty text.
             Effect::Expect if value.text.is_empty() => return Err(must("must not be empty")),
             Effect::Expect => options.expect.push(value),
@@ -318,11 +408,11 @@ impl Reader<'_> {
                     "must be 'Name: value' without control characters",
                 ));
             }
-            Effect::Header => options.headers.push(value.text),
-            Effect::Data => options.data = Some(value.text),
+            Effect::Header => options.headers.push(value),
+            Effect::Data => options.data = Some(value),
             Effect::UnixSocket => {
-                let endpoint = Endpoint::Unix(target::unix_path(&value.text).map_err(must)?);
-                options.unix_socket = Some(UnixSocket { endpoint, shown: value.raw });
+                let path = target::unix_path(&value.text).map_err(must)?;
+                self.unix_socket = Some(UnixSocket { path, shown: value.raw });
             }
             Effect::Install if value.text.iter().any(u8::is_ascii_control) => {
                 return Err(must(target::CONTROL));
@@ -330,9 +420,22 @@ impl Reader<'_> {
             Effect::Install if value.text.is_empty() || value.text.ends_with(b"/") => {
                 return Err(must("must be a file, such as /tools/probe, not a directory"));
             }
-            Effect::Install => *install = Some(value),
+            Effect::Install => self.install = Some(value),
             Effect::Help | Effect::Version | Effect::Quiet | Effect::Any | Effect::Http11 => {}
         }
         Ok(())
     }
+}
+
+/// Whether the text is a `token`, as methods and field-names are (RFC 9110, 5.6.2).
+fn is_token(text: &[u8]) -> bool {
+    let token_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(token_byte)
+}
+
+/// Whether the text is a header field, without any control character:
+/// `field-name ":" OWS field-value OWS` (RFC 9112, 5).
+fn is_field_line(text: &[u8]) -> bool {
+    let (name, value) = cut(text, b':');
+    value.is_some() && is_token(name) && !text.iter().any(u8::is_ascii_control)
 }

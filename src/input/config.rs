@@ -4,60 +4,91 @@ use std::time::Duration;
 
 use crate::input::expand::Expanded;
 use crate::input::signal::Signal;
-use crate::input::target::{Check, Endpoint, Target};
+use crate::input::status;
+use crate::input::target::Target;
 
-/// A check, valid and complete; or where to install the probe.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What the command line asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Job {
+    /// To print this text, and nothing else.
+    Print(&'static str),
+    /// To copy the probe to this path, and nothing else.
+    Install(Expanded),
+    /// To check targets.
+    Check(Box<Config>),
+}
+
+/// A check, valid and complete.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Config {
-    /// The targets; at least one, unless the probe is to be installed.
+    /// The targets; at least one.
     pub targets: Vec<Target>,
     /// The request for each, and the answers that count as healthy.
     pub options: Options,
-    /// The timeout of one attempt at all targets, if it is not 5 seconds.
-    pub timeout: Option<Duration>,
+    /// The timeout of one attempt at all targets.
+    pub timeout: Duration,
     /// How long to keep trying, if at all.
     pub wait: Option<Duration>,
+    /// How long to keep checking while healthy, if at all.
+    pub hold: Option<Duration>,
     /// The signal to send to process 1 when unhealthy.
     pub kill: Option<Signal>,
+    /// While process 1 is younger, no signal is sent.
+    pub start_period: Duration,
     /// One healthy target is enough.
     pub any: bool,
     /// Say nothing when healthy.
     pub quiet: bool,
-    /// Where to copy the probe to, instead of checking anything.
-    pub install: Option<Expanded>,
+    /// The command to become once healthy, with its arguments; empty for none.
+    pub command: Vec<Vec<u8>>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            targets: Vec::new(),
+            options: Options::default(),
+            timeout: Duration::from_secs(5),
+            wait: None,
+            hold: None,
+            kill: None,
+            start_period: Duration::from_secs(60),
+            any: false,
+            quiet: false,
+            command: Vec::new(),
+        }
+    }
 }
 
 /// The request, and the answers that count as healthy.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The list of accepted status-codes, if one was given.
-    pub status: Option<Expanded>,
+    /// The list of accepted status-codes.
+    pub status: Expanded,
     /// The texts that body or reply must contain, none of them empty.
     pub expect: Vec<Expanded>,
     /// The request method, if one was asked for.
     pub method: Option<Vec<u8>>,
     /// Request header fields, as given: `Name: value`.
-    pub headers: Vec<Vec<u8>>,
+    pub headers: Vec<Expanded>,
     /// The request body, or what is sent on a plain connection.
-    pub data: Option<Vec<u8>>,
+    pub data: Option<Expanded>,
     /// Send HTTP/1.1 instead of HTTP/1.0.
     pub http11: bool,
-    /// The Unix socket to send http and grpc targets over, in place of their addresses.
-    pub unix_socket: Option<UnixSocket>,
+    /// The greatest age of a file, if it has one.
+    pub max_age: Option<Duration>,
 }
 
-/// A Unix socket that stands in for the address of a target.
-#[derive(Debug, PartialEq, Eq)]
-pub struct UnixSocket {
-    /// Its endpoint.
-    pub endpoint: Endpoint,
-    /// Its path as it was written.
-    pub shown: Vec<u8>,
-}
-
-impl Options {
-    /// The Unix socket that stands in for the target's address, if one does.
-    pub fn unix_socket_for(&self, target: &Target) -> Option<&UnixSocket> {
-        self.unix_socket.as_ref().filter(|_| matches!(target.check, Check::Http(_) | Check::Grpc(..)))
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            status: Expanded::literal(status::DEFAULT),
+            expect: Vec::new(),
+            method: None,
+            headers: Vec::new(),
+            data: None,
+            http11: false,
+            max_age: None,
+        }
     }
 }

@@ -1,26 +1,29 @@
 //! Durations as a user writes and reads them: `500ms`, `5s`, `1m`, `0.5`.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::text::{cut, digits};
 
-/// The form that [`parse`] accepts, for error messages.
-pub const MUST: &str = "must be from 1ms to 1h, such as 500ms, 5s, 1m or 0.5 (seconds)";
+/// The form and range of most durations, for error messages.
+pub const EXPECTED: &str = "must be from 1ms to 1h, such as 500ms, 5s, 1m or 0.5 (seconds)";
 
-/// The least and the most that [`parse`] accepts, in microseconds.
-const MILLISECOND: u64 = 1000;
-const HOUR: u64 = 3_600_000_000;
+/// The shortest duration, but for none at all.
+pub const MILLISECOND: Duration = Duration::from_millis(1);
+/// The longest of most durations.
+pub const HOUR: Duration = Duration::from_secs(3600);
 
 /// Reads `digits[.digits]` and a unit: `ms`, `s`, `m`, `h`, or none for
-/// seconds. Returns `None` for anything else, below a millisecond and above an hour.
-pub fn parse(text: &[u8]) -> Option<Duration> {
+/// seconds. Returns `None` for anything else, and outside of `range`.
+pub fn parse(text: &[u8], range: RangeInclusive<Duration>) -> Option<Duration> {
     let end = text.iter().rposition(|byte| !byte.is_ascii_lowercase()).map_or(0, |last| last + 1);
     let (number, unit) = text.split_at(end);
+    // In microseconds.
     let mut unit = match unit {
-        b"ms" => MILLISECOND,
+        b"ms" => 1_000,
         b"" | b"s" => 1_000_000,
         b"m" => 60_000_000,
-        b"h" => HOUR,
+        b"h" => 3_600_000_000,
         _ => return None,
     };
     let (whole, fraction) = cut(number, b'.');
@@ -30,7 +33,7 @@ pub fn parse(text: &[u8]) -> Option<Duration> {
         unit /= 10;
         micros = micros.saturating_add(u64::from(digit - b'0') * unit);
     }
-    (MILLISECOND..=HOUR).contains(&micros).then(|| Duration::from_micros(micros))
+    Some(Duration::from_micros(micros)).filter(|duration| range.contains(duration))
 }
 
 #[cfg(test)]
@@ -55,7 +58,7 @@ mod tests {
             ("0005s", 5_000),
         ] {
             let want = Some(Duration::from_millis(millis));
-            assert_eq!(parse(text.as_bytes()), want, "{text}");
+            assert_eq!(parse(text.as_bytes(), MILLISECOND..=HOUR), want, "{text}");
         }
     }
 
@@ -97,7 +100,7 @@ mod tests {
             "5\n",
             "\u{665}",
         ] {
-            assert_eq!(parse(text.as_bytes()), None, "{text:?}");
+            assert_eq!(parse(text.as_bytes(), MILLISECOND..=HOUR), None, "{text:?}");
         }
     }
 }

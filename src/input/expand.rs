@@ -4,14 +4,19 @@
 use std::ops::Range;
 
 use crate::errno::{ENOENT, Errno};
+use crate::print::push;
 use crate::text::{contains, cut};
 
 /// Looks up a variable of the environment or, by a name that begins with `/`, a file: its value or
 /// content, or the system's error, [`ENOENT`] if there is none of that name.
 pub type Lookup<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<u8>, Errno>;
 
-/// The longest text that is expanded to. Stops a short one that names a long variable very often.
-pub const TEXT_MAX: usize = 1024 * 1024;
+/// The longest text that is expanded to, but for `--data`. Stops a short one that names a long
+/// variable very often.
+pub const TEXT_MAX: usize = 64 * 1024;
+
+/// The same for `--data`.
+pub const DATA_MAX: usize = 1024 * 1024;
 
 /// Why a text could not be expanded.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,29 +26,42 @@ pub enum Error<'a> {
     Missing(&'a [u8], Errno),
     /// A `${` that begins none of the four forms.
     Malformed,
-    /// Longer than [`TEXT_MAX`].
+    /// Longer than it may be.
     TooLong,
 }
 
 /// A text whose variables are expanded, and the raw text. A variable's value may be a secret, so
 /// the raw text is the one to be shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Expanded {
     /// The text, with variables replaced by their values.
     pub text: Vec<u8>,
     /// The text as it was given.
     pub raw: Vec<u8>,
-    /// For each byte of `text`, and for its end, its offset in the raw text; for a
-    /// variable's value, that of its `$`.
-    origins: Vec<usize>,
+    /// What was replaced, in its order.
+    spans: Vec<Span>,
+}
+
+/// A part of the raw text that was replaced: `${…}` or `$${`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Span {
+    /// Where it stands in the raw text.
+    raw: Range<usize>,
+    /// Where its replacement stands in the text.
+    text: Range<usize>,
+    /// Whether the replacement came out of a variable or a file.
+    is_value: bool,
 }
 
 impl Expanded {
-    /// Whether the byte at `index` of the text stands in the raw text, and
-    /// does not come out of a variable.
+    /// A text without variables.
+    pub fn literal(text: &[u8]) -> Expanded {
+        Expanded { text: text.to_vec(), raw: text.to_vec(), spans: Vec::new() }
+    }
+
+    /// Whether the byte at `index` of the text was typed, not produced by `${…}` or `$${`.
     pub fn is_literal(&self, index: usize) -> bool {
-        let from = self.raw_from(index);
-        !from.starts_with(b"${") && !from.starts_with(b"$${")
+        !self.spans.iter().any(|span| span.text.contains(&index))
     }
 
     /// The text with this part of it in brackets.
@@ -51,57 +69,91 @@ impl Expanded {
         let mut expanded = self.clone();
         for (at, bracket) in [(part.end, b']'), (part.start, b'[')] {
             expanded.text.insert(at, bracket);
-            expanded.origins.insert(at, self.origins[part.start]);
+            for span in &mut expanded.spans {
+                // The bracket becomes a part of the span that it touches.
+                span.text.start += usize::from(span.text.start > at);
+                span.text.end += usize::from(span.text.end >= at);
+            }
         }
         expanded
     }
 
-    /// The raw text from the origin of the byte at `index` of the text on;
-    /// for a byte of a variable's value, from its `${`.
+    /// The raw text from the origin of the byte at `index` of the text on; for a byte that was
+    /// produced, from its `${` or `$${`.
     pub fn raw_from(&self, index: usize) -> &[u8] {
-        &self.raw[self.origins[index]..]
+        let mut origin = index;
+        for span in &self.spans {
+            if span.text.contains(&index) {
+                origin = span.raw.start;
+            } else if span.text.end <= index {
+                origin = span.raw.end + (index - span.text.end);
+            }
+        }
+        &self.raw[origin..]
+    }
+
+    /// The name of the variable or file whose value, or default, is empty and stands at `index` of the text.
+    pub fn emptied_at(&self, index: usize) -> Option<&[u8]> {
+        let span = self.spans.iter().find(|span| span.text == (index..index))?;
+        Some(name_and_default(&self.raw[span.raw.start + 2..span.raw.end - 1]).0)
+    }
+
+    /// Hands over the parts of `within` that came out of variables and files.
+    pub fn each_value(&self, within: Range<usize>, found: &mut dyn FnMut(&[u8])) {
+        for span in &self.spans {
+            let part = span.text.start.max(within.start)..span.text.end.min(within.end);
+            if span.is_value && !part.is_empty() {
+                found(&self.text[part]);
+            }
+        }
     }
 }
 
 /// Replaces each `${NAME}` by the value that `lookup` has for it, and `${NAME:-default}`
 /// by the default where NAME is unset or empty. `$${` stands for `${`; every
 /// other `$` is literal. A default runs to the first `}` and holds no `${`.
-/// One pass: a value is not expanded again.
-pub fn expand<'a>(raw: &'a [u8], lookup: Lookup) -> Result<Expanded, Error<'a>> {
-    let mut text = Vec::with_capacity(raw.len());
-    let mut origins = Vec::with_capacity(raw.len() + 1);
+/// One pass: a value is not expanded again. The outcome has at most `max` bytes.
+pub fn expand<'a>(raw: &'a [u8], max: usize, lookup: Lookup) -> Result<Expanded, Error<'a>> {
+    let mut text = Vec::new();
+    let mut spans = Vec::new();
     let mut rest = raw;
-    while let Some((first, after)) = rest.split_first() {
-        let origin = raw.len() - rest.len();
-        if let Some(after) = rest.strip_prefix(b"$${") {
-            text.extend_from_slice(b"${");
+    while let Some(at) = rest.iter().position(|&byte| byte == b'$') {
+        let (literal, variable) = rest.split_at(at);
+        push(&mut text, literal);
+        let start = text.len();
+        let mut is_value = false;
+        if let Some(after) = variable.strip_prefix(b"$${") {
+            push(&mut text, "${");
             rest = after;
-        } else if let Some(after) = rest.strip_prefix(b"${") {
+        } else if let Some(after) = variable.strip_prefix(b"${") {
             let (inner, after) = cut(after, b'}');
             rest = after.ok_or(Error::Malformed)?;
-            text.extend_from_slice(&value(inner, lookup)?);
-            if text.len() > TEXT_MAX {
-                return Err(Error::TooLong);
-            }
+            is_value = push_value(&mut text, inner, lookup)?;
         } else {
-            text.push(*first);
-            rest = after;
+            push(&mut text, "$");
+            rest = &variable[1..];
+            continue;
         }
-        origins.resize(text.len(), origin);
+        let origin = raw.len() - variable.len();
+        spans.push(Span { raw: origin..raw.len() - rest.len(), text: start..text.len(), is_value });
+        if text.len() > max {
+            return Err(Error::TooLong);
+        }
     }
-    origins.push(raw.len());
-    Ok(Expanded { text, raw: raw.to_vec(), origins })
+    push(&mut text, rest);
+    if text.len() > max {
+        return Err(Error::TooLong);
+    }
+    Ok(Expanded { text, raw: raw.to_vec(), spans })
 }
 
-/// The value of the text between `${` and `}`.
-fn value<'a>(inner: &'a [u8], lookup: Lookup) -> Result<Vec<u8>, Error<'a>> {
+/// Appends the value of the text between `${` and `}`. Returns whether a variable or a file had it.
+fn push_value<'a>(out: &mut Vec<u8>, inner: &'a [u8], lookup: Lookup) -> Result<bool, Error<'a>> {
     if let Some(digits) = inner.strip_prefix(b"0x") {
-        return bytes(digits).ok_or(Error::Malformed);
+        push(out, bytes(digits).ok_or(Error::Malformed)?);
+        return Ok(false);
     }
-    let (name, default) = match inner.windows(2).position(|pair| pair == b":-") {
-        Some(at) => (&inner[..at], Some(&inner[at + 2..])),
-        None => (inner, None),
-    };
+    let (name, default) = name_and_default(inner);
     let is_name = match name {
         [b'/', ..] => !name.iter().any(u8::is_ascii_control),
         [first, ..] => !first.is_ascii_digit() && name.iter().all(is_name_byte),
@@ -110,16 +162,27 @@ fn value<'a>(inner: &'a [u8], lookup: Lookup) -> Result<Vec<u8>, Error<'a>> {
     if !is_name || contains(inner, b"${") {
         return Err(Error::Malformed);
     }
-    let mut value = match (lookup(name), default) {
-        (Err(ENOENT), Some(default)) => return Ok(default.to_vec()),
-        (value, _) => value.map_err(|number| Error::Missing(name, number))?,
+    let held = match lookup(name) {
+        Err(ENOENT) if default.is_some() => Vec::new(),
+        held => held.map_err(|number| Error::Missing(name, number))?,
     };
+    let mut value = &held[..];
     if name.starts_with(b"/") {
         // Without one line end at its end, which an editor puts there.
         let line = value.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        value.truncate(line.unwrap_or(&value).len());
+        value = line.unwrap_or(value);
     }
-    Ok(default.filter(|_| value.is_empty()).map_or(value, <[u8]>::to_vec))
+    let is_value = !value.is_empty();
+    push(out, if is_value { value } else { default.unwrap_or_default() });
+    Ok(is_value)
+}
+
+/// `NAME`, or `NAME:-default`.
+fn name_and_default(inner: &[u8]) -> (&[u8], Option<&[u8]>) {
+    match inner.windows(2).position(|pair| pair == b":-") {
+        Some(at) => (&inner[..at], Some(&inner[at + 2..])),
+        None => (inner, None),
+    }
 }
 
 /// The bytes that pairs of hexadecimal digits stand for; at least one pair.
@@ -159,7 +222,8 @@ mod tests {
                 _ => return Err(ENOENT),
             })
         };
-        expand(text.as_bytes(), &lookup).map(|expanded| expanded.text.into_iter().map(char::from).collect())
+        expand(text.as_bytes(), DATA_MAX, &lookup)
+            .map(|expanded| expanded.text.into_iter().map(char::from).collect())
     }
 
     #[test]
@@ -227,8 +291,21 @@ mod tests {
 
     #[test]
     fn a_text_has_its_cap_to_the_byte() {
-        assert_eq!(expanded("${LONG}${LONG}").map(|text| text.len()), Ok(1024 * 1024));
+        assert_eq!(expanded("${LONG}${LONG}").map(|text| text.len()), Ok(DATA_MAX));
         assert_eq!(expanded("${LONG}${LONG}${PORT}"), Err(Error::TooLong));
+        let value = |_: &[u8]| Ok(b"12".to_vec());
+        for (text, length) in [
+            ("abc", Ok(3)),
+            ("abcd", Err(Error::TooLong)),
+            ("a${X}", Ok(3)),
+            ("${X}${X}", Err(Error::TooLong)),
+        ] {
+            assert_eq!(
+                expand(text.as_bytes(), 3, &value).map(|expanded| expanded.text.len()),
+                length,
+                "{text}"
+            );
+        }
     }
 
     #[test]
@@ -266,7 +343,7 @@ mod tests {
     fn every_byte_knows_its_origin() {
         let lookup = |name: &[u8]| Ok(if name == b"E" { Vec::new() } else { b"value".to_vec() });
         let written = b"a${X}b$${c}${E}d${X:-1}";
-        let expanded = expand(written, &lookup).expect("it expands");
+        let expanded = expand(written, TEXT_MAX, &lookup).expect("it expands");
         assert_eq!(expanded.text, b"avalueb${c}dvalue");
         for (index, is_literal, from) in [
             (0, true, &b"a${X}b$${c}${E}d${X:-1}"[..]),
@@ -282,7 +359,29 @@ mod tests {
             assert_eq!(expanded.is_literal(index), is_literal, "{index}");
             assert_eq!(expanded.raw_from(index), from, "{index}");
         }
-        let plain = expand(b"abc", &|_| Err(ENOENT)).expect("no variable");
-        assert_eq!(plain.raw_from(1), b"bc");
+        assert_eq!(Expanded::literal(b"abc").raw_from(1), b"bc");
+    }
+
+    #[test]
+    fn values_are_what_variables_and_files_hold() {
+        let lookup = |name: &[u8]| match name {
+            b"X" => Ok(b"value".to_vec()),
+            b"/f" => Ok(b"file\n".to_vec()),
+            b"E" => Ok(Vec::new()),
+            _ => Err(ENOENT),
+        };
+        let text = b"a${X}$${E}${E}${E:-default}${NONE:-x}${0x41}${/f}";
+        let expanded = expand(text, TEXT_MAX, &lookup).expect("it expands");
+        assert_eq!(expanded.text, b"avalue${E}defaultxAfile");
+        let values = |within| {
+            let mut values = Vec::new();
+            expanded
+                .each_value(within, &mut |value| values.push(String::from_utf8_lossy(value).into_owned()));
+            values
+        };
+        assert_eq!(values(0..99), ["value", "file"]);
+        assert_eq!(values(3..21), ["lue", "fi"]);
+        assert_eq!(values(0..1), [""; 0]);
+        assert_eq!((expanded.emptied_at(10), expanded.emptied_at(1)), (Some(&b"E"[..]), None));
     }
 }

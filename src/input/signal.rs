@@ -8,7 +8,7 @@ pub type Signal = (&'static [u8], u8);
 const SIGNALS: &str = "TERM\x0fINT\x02QUIT\x03HUP\x01ABRT\x06USR1\x0aUSR2\x0c";
 
 /// What a signal must be.
-pub const MUST: &str = "must be TERM, INT, QUIT, HUP, ABRT, USR1 or USR2";
+pub const EXPECTED: &str = "must be TERM, INT, QUIT, HUP, ABRT, USR1 or USR2";
 
 /// The signal of this name, with or without SIG, in any case.
 pub fn parse(name: &[u8]) -> Option<Signal> {

@@ -3,7 +3,7 @@
 use crate::text::{cut, digits};
 
 /// The form of a list, for error messages.
-pub const MUST: &str = "must be 101 or codes from 200 to 999: 200 or 200,204 or 200-299 or 2xx or any";
+pub const EXPECTED: &str = "must be 101 or codes from 200 to 999: 200 or 200,204 or 200-299 or 2xx or any";
 
 /// Every answer that is no error.
 pub const DEFAULT: &[u8] = b"200-399";

@@ -1,4 +1,4 @@
-//! The target grammar: `http://…`, `host:port/path`, `tcp://…`, `tls://…`, `grpc://…`, `unix:…`.
+//! The target grammar: `http://…`, `host:port/path`, `tcp://…`, `tls://…`, `grpc://…`, `unix:…`, `file:…`.
 //!
 //! Terms are those of RFC 3986. Everything is refused here that would be
 //! harmful or ambiguous to send or to dial, so no later step checks again.
@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use crate::input::expand::Expanded;
 use crate::print::{push, push_number};
 use crate::sys::UNIX_PATH_MAX;
-use crate::text::{after, before, contains, digits, ip};
+use crate::text::{HOST_NAME_MAX, after, before, contains, digits, ip};
 
 /// A target: the endpoint, and the check to make there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,15 +20,30 @@ pub struct Target {
     pub endpoint: Endpoint,
     /// The check to make there.
     pub check: Check,
+    /// The Unix socket that stands in for the address of an http or grpc target, as it was written.
+    pub over: Option<Vec<u8>>,
+    /// What variables and files hold in the target, host and port apart.
+    pub values: Vec<Vec<u8>>,
+}
+
+/// The Unix socket of `--unix-socket`.
+#[derive(Debug)]
+pub struct UnixSocket {
+    /// Its path.
+    pub path: Vec<u8>,
+    /// The path as it was written.
+    pub shown: Vec<u8>,
 }
 
 /// A place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
-    /// A TCP port of a host; 0 is none, and a Unix socket stands in for it.
+    /// A TCP port of a host.
     Tcp(Host, u16),
     /// A Unix stream socket's path.
     Unix(Vec<u8>),
+    /// A regular file's path.
+    File(Vec<u8>),
 }
 
 /// A host, as far as it is known without a resolver.
@@ -38,7 +53,7 @@ pub enum Host {
     Ip(IpAddr),
     /// `localhost` or a name below it: loopback, whatever a resolver says (RFC
     /// 6761, 6.3). Every form that a server is told to listen on all addresses by,
-    /// too: `0.0.0.0`, `[::]`, `*`, and no host before a port.
+    /// too: `0.0.0.0`, `[::]`, `*`, `+`, and no host before a port.
     Localhost,
     /// A name to be resolved.
     Name(Vec<u8>),
@@ -49,8 +64,8 @@ pub enum Host {
 pub enum Check {
     /// An HTTP request.
     Http(Box<Http>),
-    /// A connection, and perhaps a reply.
-    Stream,
+    /// That it opens: a connection, and perhaps a reply; or a file, and its age.
+    Open,
     /// The health of a gRPC service.
     Grpc(Box<Grpc>),
     /// A ClientHello, with the server's name if it has one.
@@ -80,24 +95,25 @@ pub struct Grpc {
 /// The longest name of a gRPC service, so that its message fits into one frame (RFC 9113, 4.2).
 pub const SERVICE_MAX: usize = 16_000;
 
-/// The longest host name (RFC 1035, 2.3.4, less the wire format's overhead).
-pub const NAME_MAX: usize = 253;
-
 /// The problem of a text with a character that could split a request or a line.
 pub const CONTROL: &str = "contains a control character or a space; in a URL write %20";
 const HTTPS: &str = "https is not supported; use tls://host:port to check that the server answers";
-const SCHEME: &str = "unknown scheme; use http://, tcp://, tls://, grpc:// or unix:";
+const SCHEME: &str = "unknown scheme; use http://, tcp://, tls://, grpc://, unix: or file:";
 const HOST: &str = "the host must be letters, digits, - . _";
 const NO_HOST: &str = "no host; a Unix socket is unix:/run/app.sock";
 const NUMBER: &str = "a number is no host; write localhost:8090, or four numbers as in 127.0.0.1";
 const IPV6: &str = "brackets must hold an IPv6 address, as in [::1]";
 const PORT: &str = "the port must be a number from 1 to 65535";
-/// The problem of a target without one.
-pub const NO_PORT: &str = "needs a port, as in :443";
+const NO_PORT: &str = "needs a port, as in :443";
 const NO_PATH: &str = "takes no path";
 const SERVICE: &str = "the service must have at most 16,000 bytes";
+/// The problem of a host that a variable left empty.
+pub const EMPTIED: &str = "empty, which leaves no host; set it, or give a default, as in ${HOST:-localhost}";
+const EXIT: &str = "remove || exit 1: the exit code is 1 already";
+const COLON: &str = "write http://, with a colon";
 const PASSWORD: &str = "in a user name or password write %2F for /, %3F for ?, %23 for #";
 const UNIX: &str = "must be an absolute path, as in unix:/run/app.sock";
+const FILE: &str = "must be an absolute path, as in file:/run/app.alive";
 const UNIX_TOO_LONG: &str = "the path must have at most 107 bytes, the limit for Unix sockets";
 
 /// Hints for host and port: what a wrong one contains, and what to write instead.
@@ -111,33 +127,36 @@ static HINTS: [(&str, &str); 7] = [
     ("http:", "write http://host:port"),
 ];
 
-/// Reads a target. The error is the problem, without a hint.
+/// Reads a target; http and grpc go over `unix_socket`, if there is one. The error is the problem,
+/// without a hint.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
-pub fn parse(target: &Expanded) -> Result<Target, &'static str> {
+pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Target, &'static str> {
     let text = &target.text[..];
     if text.iter().any(u8::is_ascii_control) {
         return Err(CONTROL);
     }
-    if let Some((start, path)) = text.split_at_checked(5)
-        && start.eq_ignore_ascii_case(b"unix:")
-    {
+    let (scheme, path) = text.split_at_checked(5).unwrap_or_default();
+    let is_file = scheme.eq_ignore_ascii_case(b"file:");
+    if is_file || scheme.eq_ignore_ascii_case(b"unix:") {
         // `unix:///path` too. The authority must be empty, or `unix://run/x` would silently lose "run".
         let path = path.strip_prefix(b"//").unwrap_or(path);
         if !path.starts_with(b"/") {
-            return Err(UNIX);
+            return Err(if is_file { FILE } else { UNIX });
         }
-        let endpoint = Endpoint::Unix(unix_path(path)?);
-        return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Stream });
+        let endpoint = if is_file { Endpoint::File(path.to_vec()) } else { Endpoint::Unix(unix_path(path)?) };
+        let mut values = Vec::new();
+        target.each_value(0..text.len(), &mut |value| values.push(value.to_vec()));
+        return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Open, over: None, values });
     }
     let parts = Parts::of(target);
     if let Some(end) = end_of_bare_ipv6(target, &parts) {
-        return parse(&target.in_brackets(parts.host_at..end));
+        return parse(&target.in_brackets(parts.host_at..end), unix_socket);
     }
     let scheme = &text[..parts.start];
     let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
     if scheme.is_empty() || is(b"http://") {
-        return http(target, &parts);
+        return http(target, &parts, unix_socket);
     }
     let is_grpc = is(b"grpc://");
     if is_grpc || is(b"tcp://") || is(b"tls://") {
@@ -151,18 +170,26 @@ pub fn parse(target: &Expanded) -> Result<Target, &'static str> {
             return Err(SERVICE);
         }
         let authority = authority(&start[parts.start..])?;
-        let port = authority.port.or(is_grpc.then_some(0)).ok_or(NO_PORT)?;
         let check = match () {
             _ if is_grpc => {
                 Check::Grpc(Box::new(Grpc { authority: authority.host_field(), service: service.to_vec() }))
             }
-            _ if is(b"tcp://") => Check::Stream,
+            _ if is(b"tcp://") => Check::Open,
             _ => Check::Tls(authority.server_name()),
         };
         let shown = [start, target.raw_from(parts.path_at)].concat();
-        return Ok(Target { shown, endpoint: Endpoint::Tcp(authority.host, port), check });
+        let port = authority.port;
+        return parts.target(target, authority.host, port, shown, check, unix_socket.filter(|_| is_grpc));
     }
     Err(if is(b"https://") { HTTPS } else { SCHEME })
+}
+
+/// The name of the variable or file that left the host before a port or a path empty. Without a variable
+/// that is the host itself; with one, a check of another server than was meant.
+pub fn emptied_host(target: &Expanded) -> Option<&[u8]> {
+    let parts = Parts::of(target);
+    let is_empty = matches!(target.text[parts.host_at..parts.path_at], [] | [b':', ..]);
+    target.emptied_at(parts.host_at).filter(|_| is_empty)
 }
 
 /// A hint for a target with this problem, or the problem; and the start of the target up to the end of
@@ -175,12 +202,12 @@ pub fn explain<'a>(target: &'a Expanded, problem: &'static str) -> (&'static str
     let unbracketed = after(authority, b']').unwrap_or(authority);
     let is_made = |(mistake, _): &&(&str, &str)| contains(unbracketed, mistake.as_bytes());
     let problem = match HINTS.iter().find(is_made) {
+        _ if contains(&target.text, b"||") => EXIT,
         _ if path.contains(&b'@') => PASSWORD,
         Some((_, hint)) => hint,
         None => problem,
     };
-    let port = after(authority, b':').unwrap_or_default();
-    let is_port = port.starts_with(b"$") || port.iter().all(|byte| matches!(byte, b'0'..=b':'));
+    let is_port = after(unbracketed, b':').unwrap_or_default().iter().all(u8::is_ascii_digit);
     let is_public = is_port && target.raw.starts_with(start) && !target.raw.contains(&b'@');
     (problem, Some(start).filter(|start| is_public && !start.is_empty()))
 }
@@ -196,6 +223,28 @@ struct Parts {
 }
 
 impl Parts {
+    /// A target of a host and port, or over a Unix socket.
+    fn target(
+        &self,
+        text: &Expanded,
+        host: Host,
+        port: Option<u16>,
+        shown: Vec<u8>,
+        check: Check,
+        unix_socket: Option<&UnixSocket>,
+    ) -> Result<Target, &'static str> {
+        let endpoint = match unix_socket {
+            Some(socket) => Endpoint::Unix(socket.path.clone()),
+            None => Endpoint::Tcp(host, port.ok_or(NO_PORT)?),
+        };
+        let mut values = Vec::new();
+        // All but host and port.
+        for part in [self.start..self.host_at, self.path_at..text.text.len()] {
+            text.each_value(part, &mut |value| values.push(value.to_vec()));
+        }
+        Ok(Target { shown, endpoint, check, over: unix_socket.map(|socket| socket.shown.clone()), values })
+    }
+
     #[inline(never)]
     fn of(target: &Expanded) -> Parts {
         let text = &target.text[..];
@@ -224,12 +273,15 @@ pub fn unix_path(path: &[u8]) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-fn http(target: &Expanded, parts: &Parts) -> Result<Target, &'static str> {
+fn http(target: &Expanded, parts: &Parts, unix_socket: Option<&UnixSocket>) -> Result<Target, &'static str> {
     let text = &target.text[..];
     let &Parts { start, host_at, path_at } = parts;
     let path = &text[path_at..];
     if text[host_at..].contains(&b' ') {
         return Err(CONTROL);
+    }
+    if path.starts_with(b"//") && text[..path_at].eq_ignore_ascii_case(b"http") {
+        return Err(COLON);
     }
     let authority = authority(&text[host_at..path_at])?;
     let user_info = (host_at > start).then(|| user_info(target, start, host_at - 1)).transpose()?;
@@ -238,9 +290,8 @@ fn http(target: &Expanded, parts: &Parts) -> Result<Target, &'static str> {
     let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
     let request_target = [slash, before(path, b'#')].concat();
     let shown = [&text[..start], hidden, &text[host_at..path_at], target.raw_from(path_at)].concat();
-    let host = authority.host_field();
-    let endpoint = Endpoint::Tcp(authority.host, authority.port.unwrap_or(80));
-    Ok(Target { shown, endpoint, check: Check::Http(Box::new(Http { host, request_target, user_info })) })
+    let check = Check::Http(Box::new(Http { host: authority.host_field(), request_target, user_info }));
+    parts.target(target, authority.host, authority.port.or(Some(80)), shown, check, unix_socket)
 }
 
 /// Where the host begins: after the last "@" of an authority that begins at `start`, as in curl, so
@@ -312,7 +363,8 @@ fn authority(text: &[u8]) -> Result<Authority<'_>, &'static str> {
     };
     let name = match host {
         b"" if port.is_none() => return Err(NO_HOST),
-        b"" | b"*" => b"localhost",
+        // `+` is ASP.NET's form.
+        b"" | b"*" | b"+" => b"localhost",
         name => name,
     };
     Ok(Authority { host: parse_host(name)?, name, port })
@@ -327,7 +379,7 @@ fn parse_host(text: &[u8]) -> Result<Host, &'static str> {
     }
     let name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
     // A leading "-" is a misplaced option.
-    if text.len() > NAME_MAX || text.starts_with(b"-") || !text.iter().all(name_byte) {
+    if text.len() > HOST_NAME_MAX || text.starts_with(b"-") || !text.iter().all(name_byte) {
         return Err(HOST);
     }
     if text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.') {
@@ -381,11 +433,11 @@ fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, &'s
 mod tests {
     use super::*;
     use crate::errno::ENOENT;
-    use crate::input::expand;
+    use crate::input::expand::{TEXT_MAX, expand};
 
     /// A target without variables.
     fn plain(text: &str) -> Result<Target, &'static str> {
-        parse(&expand::expand(text.as_bytes(), &|_| Err(ENOENT)).expect(text))
+        parse(&expand(text.as_bytes(), TEXT_MAX, &|_| Err(ENOENT)).expect(text), None)
     }
 
     fn http_parts(text: &str) -> (Endpoint, String, String, Option<String>) {
@@ -459,7 +511,7 @@ mod tests {
     #[test]
     fn tcp_and_unix_targets() {
         let long = format!("unix:/{}", "x".repeat(UNIX_PATH_MAX - 1));
-        let long_name = "x".repeat(NAME_MAX);
+        let long_name = "x".repeat(HOST_NAME_MAX);
         for (text, endpoint) in [
             (&*format!("tcp://{long_name}:1"), name(&long_name, 1)),
             ("tcp://db:5432", name("db", 5432)),
@@ -472,7 +524,7 @@ mod tests {
         ] {
             let target = plain(text).expect(text);
             assert_eq!(target.endpoint, endpoint, "{text}");
-            assert_eq!(target.check, Check::Stream);
+            assert_eq!(target.check, Check::Open);
             assert_eq!(target.shown, text.as_bytes());
         }
     }
@@ -505,9 +557,6 @@ mod tests {
             ("grpc://:50051/x", LOCAL(50051), "localhost:50051", "x"),
             ("grpc://x:1/a/b%20?c#d e@f:g", name("x", 1), "x:1", "a/b%20?c#d e@f:g"),
             (&format!("grpc://x:1/{longest}"), name("x", 1), "x:1", &longest),
-            // Over a Unix socket.
-            ("grpc://localhost", LOCAL(0), "localhost", ""),
-            ("grpc://localhost/x", LOCAL(0), "localhost", "x"),
         ] {
             let target = plain(text).expect(text);
             let grpc = Grpc { authority: authority.into(), service: service.into() };
@@ -517,8 +566,53 @@ mod tests {
     }
 
     #[test]
+    fn http_and_grpc_go_over_a_unix_socket_and_need_no_port_there() {
+        let socket = UnixSocket { path: b"/run/x.sock".to_vec(), shown: b"${S}".to_vec() };
+        for (text, is_over) in [
+            ("grpc://localhost/x", true),
+            ("grpc://localhost:1", true),
+            ("http://x/", true),
+            ("tcp://x:1", false),
+            ("tls://x:1", false),
+            ("unix:/run/y.sock", false),
+        ] {
+            let target = parse(&Expanded::literal(text.as_bytes()), Some(&socket)).expect(text);
+            assert_eq!(target.endpoint == Endpoint::Unix(socket.path.clone()), is_over, "{text}");
+            assert_eq!(target.over, is_over.then(|| socket.shown.clone()), "{text}");
+        }
+        assert_eq!(plain("grpc://localhost/x"), Err(NO_PORT));
+    }
+
+    #[test]
+    fn a_host_that_a_variable_left_empty_is_named() {
+        let lookup = |name: &[u8]| match name {
+            b"E" | b"/run/e" => Ok(Vec::new()),
+            b"GO" => Ok(b":8080".to_vec()),
+            _ => Err(ENOENT),
+        };
+        for (text, name) in [
+            ("http://${E}:8080/", Some("E")),
+            ("http://${NONE:-}:8080/", Some("NONE")),
+            ("http://${/run/e}/", Some("/run/e")),
+            ("${E}:8080", Some("E")),
+            ("tcp://${E}:1", Some("E")),
+            ("grpc://${E}:1/x", Some("E")),
+            ("http://u:p@${E}:1/", Some("E")),
+            ("http://${GO}/", None),
+            ("http://:8080/", None),
+            ("http://${E}x:1/", None),
+            ("http://x:1/${E}", None),
+            ("http://${E}@x:1/", None),
+            ("unix:${E}/x", None),
+        ] {
+            let target = expand(text.as_bytes(), TEXT_MAX, &lookup).expect(text);
+            assert_eq!(emptied_host(&target), name.map(str::as_bytes), "{text}");
+        }
+    }
+
+    #[test]
     fn anything_else_is_refused_with_its_reason() {
-        let long_name = "x".repeat(NAME_MAX + 1);
+        let long_name = "x".repeat(HOST_NAME_MAX + 1);
         let long_service = format!("grpc://x:1/{}", "x".repeat(SERVICE_MAX + 1));
         let long_path = format!("unix:/{}", "x".repeat(UNIX_PATH_MAX));
         for (text, error) in [
@@ -590,15 +684,23 @@ mod tests {
             ("http://::1/", "write an IPv6 address in brackets, as in [::1]"),
             ("::1", "write an IPv6 address in brackets, as in [::1]"),
             ("http:host", "write http://host:port"),
+            ("http//localhost:8090", COLON),
+            ("HTTP//x", COLON),
+            ("||", EXIT),
+            ("http://x/ || exit 1", EXIT),
             ("http://user:pa/ss@host/", PASSWORD),
             ("unix:", UNIX),
             ("unix:x", UNIX),
             ("unix://x/y", UNIX),
             ("unix://", UNIX),
             (&long_path, UNIX_TOO_LONG),
+            ("file:", FILE),
+            ("file:x", FILE),
+            ("file://x/y", FILE),
+            ("file:/x\ny", CONTROL),
         ] {
-            let expanded = expand::expand(text.as_bytes(), &|_| Err(ENOENT)).expect(text);
-            let problem = parse(&expanded).expect_err(text);
+            let expanded = expand(text.as_bytes(), TEXT_MAX, &|_| Err(ENOENT)).expect(text);
+            let problem = parse(&expanded, None).expect_err(text);
             assert_eq!(explain(&expanded, problem).0, error, "{text:?}");
         }
     }
@@ -607,9 +709,11 @@ mod tests {
     fn the_wrong_part_is_quoted_unless_it_could_be_a_password() {
         for (text, start) in [
             ("http://x:99999/", Some("http://x:99999")),
-            ("http://x:$PORT/", Some("http://x:$PORT")),
+            ("http://x:$PORT/", None),
+            ("http://u:$SECRET/", None),
             ("8090/x", Some("8090")),
-            ("http://::1:80/x", Some("http://::1:80")),
+            ("http://::1:80/x", None),
+            ("http://[::1]:99999/", Some("http://[::1]:99999")),
             ("https://x/y", Some("https://x")),
             ("tls://localhost", Some("tls://localhost")),
             ("/run/app.sock", None),
@@ -617,8 +721,8 @@ mod tests {
             ("http://admin:S3cr$t", None),
             ("http://u:S3cr3t@x:y", None),
         ] {
-            let expanded = expand::expand(text.as_bytes(), &|_| Err(ENOENT)).expect(text);
-            let problem = parse(&expanded).expect_err(text);
+            let expanded = expand(text.as_bytes(), TEXT_MAX, &|_| Err(ENOENT)).expect(text);
+            let problem = parse(&expanded, None).expect_err(text);
             assert_eq!(explain(&expanded, problem).1, start.map(str::as_bytes), "{text}");
         }
     }
@@ -642,6 +746,7 @@ mod tests {
             (":8080", LOCAL(8080), "localhost:8080", ":8080"),
             ("http://:8080/x", LOCAL(8080), "localhost:8080", "http://:8080/x"),
             ("*:8080", LOCAL(8080), "localhost:8080", "*:8080"),
+            ("http://+:5000", LOCAL(5000), "localhost:5000", "http://+:5000"),
             ("http://*/", LOCAL(80), "localhost", "http://*/"),
             ("http://${GO}/", LOCAL(8080), "localhost:8080", "http://:8080/"),
             ("http://${GO6}/", LOCAL(8080), "[::]:8080", "http://[::]:8080/"),
@@ -652,13 +757,13 @@ mod tests {
             ("http://[${ONE6}]:${PORT}/", one6(8080), "[::1]:8080", "http://[::1]:8080/"),
             ("http://${NAME}:${PORT}/", name("db", 8080), "db:8080", "http://db:8080/"),
         ] {
-            let target = parse(&expand::expand(text.as_bytes(), &lookup).expect(text)).expect(text);
+            let target = parse(&expand(text.as_bytes(), TEXT_MAX, &lookup).expect(text), None).expect(text);
             let Check::Http(http) = target.check else { panic!("{text}") };
             assert_eq!((target.endpoint, &http.host[..]), (endpoint, host.as_bytes()), "{text}");
             assert_eq!(String::from_utf8_lossy(&target.shown), shown);
         }
-        let target =
-            parse(&expand::expand(b"tcp://${ONE6}:1", &lookup).expect("it expands")).expect("a target");
+        let target = expand(b"tcp://${ONE6}:1", TEXT_MAX, &lookup).expect("it expands");
+        let target = parse(&target, None).expect("a target");
         assert_eq!((target.endpoint, &target.shown[..]), (one6(1), &b"tcp://[::1]:1"[..]));
     }
 
@@ -675,11 +780,11 @@ mod tests {
                 _ => return Err(ENOENT),
             })
         };
-        expand::expand(text.as_bytes(), &lookup).expect(text)
+        expand(text.as_bytes(), TEXT_MAX, &lookup).expect(text)
     }
 
     fn with_variables(text: &str) -> Target {
-        parse(&expanded(text)).unwrap_or_else(|error| panic!("{text}: {error:?}"))
+        parse(&expanded(text), None).unwrap_or_else(|error| panic!("{text}: {error:?}"))
     }
 
     #[test]
@@ -702,8 +807,8 @@ mod tests {
 
     #[test]
     fn no_host_out_of_a_variable_becomes_user_info() {
-        let target = expand::expand(b"http://u:p@${HOST}/", &|_| Ok(b"h@other".to_vec())).expect("a value");
-        assert_eq!(parse(&target), Err(HOST));
+        let target = expand(b"http://u:p@${HOST}/", TEXT_MAX, &|_| Ok(b"h@other".to_vec())).expect("a value");
+        assert_eq!(parse(&target, None), Err(HOST));
     }
 
     #[test]

@@ -25,11 +25,23 @@ impl Deadline {
         self.timeout
     }
 
+    /// The deadline of an operation that may take `timeout`, but no longer than this. For the report,
+    /// its timeout is rounded up to milliseconds.
+    pub fn within(&self, timeout: Duration) -> Deadline {
+        match self.left() {
+            Some(left) if left > timeout => Deadline::after(timeout),
+            left => {
+                let micros = left.unwrap_or_default().as_micros() as u64;
+                Deadline { at: self.at, timeout: Duration::from_millis(micros.div_ceil(1000)) }
+            }
+        }
+    }
+
     /// The deadline of the first of `count` operations that share the time left equally; that of
     /// the only one is this.
     pub fn share(&self, count: usize) -> Deadline {
         match self.left() {
-            Some(left) if count > 1 => Deadline::after(left / count as u32),
+            Some(left) if count > 1 => self.within(left / count as u32),
             _ => *self,
         }
     }
@@ -95,10 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn the_sooner_of_two_deadlines_wins_whichever_is_asked() {
-        let short = Deadline::after(Duration::from_secs(1));
+    fn an_operation_within_a_deadline_has_its_timeout_or_the_time_left() {
         let long = Deadline::after(Duration::from_secs(60));
-        assert_eq!(long.min(short).timeout(), short.timeout());
-        assert_eq!(short.min(long).timeout(), short.timeout());
+        assert_eq!(long.within(Duration::from_secs(1)).timeout(), Duration::from_secs(1));
+        let rest = long.within(Duration::from_secs(90));
+        assert_eq!(rest.at, long.at);
+        assert_eq!(rest.timeout().subsec_micros() % 1000, 0);
+        assert!(rest.timeout() <= Duration::from_secs(60) && rest.timeout() > Duration::from_secs(50));
+        let passed = Deadline::after(Duration::ZERO);
+        assert_eq!(passed.within(Duration::from_secs(1)).timeout(), Duration::ZERO);
     }
 }

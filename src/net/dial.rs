@@ -4,31 +4,31 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::errno::{EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINPROGRESS, EINTR, ENETUNREACH, Errno};
 use crate::failure::{Phase, Unhealthy};
-use crate::input::target::{Endpoint, Host};
+use crate::input::target::Host;
 use crate::net::connection::Connection;
 use crate::net::deadline::Deadline;
 use crate::net::resolve::resolve;
 use crate::sys::{self, Address};
 
-/// Connects to the first address of `endpoint` that accepts. IPv4 goes first, unless a hosts file
+/// Connects to a Unix socket.
+pub fn unix(path: &[u8], deadline: &Deadline) -> Result<Connection, Unhealthy> {
+    connect_any(&[sys::unix(path)], deadline)
+}
+
+/// Connects to the first address of `host` that accepts. IPv4 goes first, unless a hosts file
 /// orders otherwise: a server on one family only is mostly on that one.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
-pub fn connect(endpoint: &Endpoint, deadline: &Deadline) -> Result<Connection, Unhealthy> {
+pub fn tcp(host: &Host, port: u16, deadline: &Deadline) -> Result<Connection, Unhealthy> {
     let mut addresses = Vec::new();
-    match endpoint {
-        Endpoint::Unix(path) => addresses.push(sys::unix(path)),
-        Endpoint::Tcp(host, port) => {
-            let mut add = |ip| addresses.push(sys::inet(SocketAddr::new(ip, *port)));
-            match host {
-                Host::Ip(ip) => add(*ip),
-                Host::Localhost => {
-                    add(Ipv4Addr::LOCALHOST.into());
-                    add(Ipv6Addr::LOCALHOST.into());
-                }
-                Host::Name(name) => resolve(name, deadline)?.iter().for_each(|&ip| add(ip)),
-            }
+    let mut add = |ip| addresses.push(sys::inet(SocketAddr::new(ip, port)));
+    match host {
+        Host::Ip(ip) => add(*ip),
+        Host::Localhost => {
+            add(Ipv4Addr::LOCALHOST.into());
+            add(Ipv6Addr::LOCALHOST.into());
         }
+        Host::Name(name) => resolve(name, deadline)?.iter().for_each(|&ip| add(ip)),
     }
     connect_any(&addresses, deadline)
 }
@@ -38,6 +38,8 @@ const HANGS: Errno = EINPROGRESS;
 
 /// Tries every address until one connects. Each has an equal share of the time left; those that
 /// hang are tried again until the deadline, in the time that the others did not use.
+// A stack frame of its own, see `probe::attempt`.
+#[inline(never)]
 fn connect_any(addresses: &[Address], deadline: &Deadline) -> Result<Connection, Unhealthy> {
     let mut errors = vec![HANGS; addresses.len()];
     loop {

@@ -7,8 +7,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 
-use crate::input::target::NAME_MAX;
-use crate::text::{before, cut, digits, ip, words};
+use crate::text::{HOST_NAME_MAX, before, cut, digits, ip, words};
 
 /// Record type of an IPv4 address (RFC 1035, 3.2.2).
 pub const A: u8 = 1;
@@ -31,7 +30,7 @@ fn question(name: &[u8], id: u16, kind: u8) -> Option<Vec<u8>> {
     let [high, low] = id.to_be_bytes();
     let mut message = vec![high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.split(|&byte| byte == b'.') {
-        if label.is_empty() || label.len() > LABEL_MAX || name.len() > NAME_MAX {
+        if label.is_empty() || label.len() > LABEL_MAX || name.len() > HOST_NAME_MAX {
             return None;
         }
         message.push(label.len() as u8);

@@ -6,8 +6,9 @@
 //! its numbers have few digits.
 
 use crate::failure::Unhealthy;
-use crate::print::{push, push_answer, push_number};
-use crate::text::{after, before, digits};
+use crate::print::push;
+use crate::text::digits;
+use crate::wire::progress::Progress;
 
 /// The most of an answer that is kept. Real ones have some hundred bytes.
 pub const ANSWER_MAX: usize = 16 * 1024;
@@ -15,7 +16,7 @@ pub const ANSWER_MAX: usize = 16 * 1024;
 /// Longer than [`ANSWER_MAX`].
 const TOO_LONG: Unhealthy = Unhealthy::Malformed("gRPC answer longer than 16 KiB");
 /// Not complete yet.
-const INCOMPLETE: Unhealthy = Unhealthy::Incomplete("connection closed before the gRPC status");
+const INCOMPLETE: Progress = Progress::Partial("connection closed before the gRPC status");
 /// Against the rules of HTTP/2, or another message than a HealthCheckResponse.
 const MALFORMED: Unhealthy = Unhealthy::Malformed("malformed gRPC answer");
 
@@ -59,11 +60,30 @@ const STATUS: [&[u8]; 2] = [b"\x0bgrpc-status", b"\x88\x9a\xca\xc8\xb2\x12\x34\x
 /// The values of `:status` in the static table, from index 8 on.
 const STATIC_STATUS: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
 
-/// The statuses of a HealthCheckResponse, gRPC's status codes from 1 on, and a word for all others.
-const WORDS: &str = "UNKNOWN;SERVING;NOT_SERVING;SERVICE_UNKNOWN;\
-    CANCELLED;UNKNOWN;INVALID_ARGUMENT;DEADLINE_EXCEEDED;NOT_FOUND: no such service;ALREADY_EXISTS;\
-    PERMISSION_DENIED;RESOURCE_EXHAUSTED;FAILED_PRECONDITION;ABORTED;OUT_OF_RANGE;\
-    UNIMPLEMENTED: no health service;INTERNAL;UNAVAILABLE;DATA_LOSS;UNAUTHENTICATED;UNKNOWN";
+/// The statuses of a HealthCheckResponse (grpc/health/v1/health.proto).
+static HEALTH: [&str; 4] = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
+const SERVING: u8 = 1;
+
+/// gRPC's status codes from 1 on (grpc/doc/statuscodes.md); the last word stands for all others.
+static STATUS_CODES: [&str; 17] = [
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND: no such service",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED: no health service",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+    "UNKNOWN",
+];
 
 /// The call that asks `authority` for the health of a service, of at most 16,000 bytes; without a
 /// name, of the server as a whole.
@@ -111,19 +131,17 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Reads on in all of an `answer` that has been received to a `call`. `detail` gets the health,
-    /// or anything else that it is.
-    pub fn read(&mut self, answer: &[u8], call: &[u8], detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
+    /// Reads on in all of an `answer` that has been received. Complete: the service is serving.
+    /// Errors: `Foreign`, not HTTP/2; `Refused`, reset; `NotGrpc`, `GrpcStatus`, `NotServing`; `Malformed`.
+    pub fn read(&mut self, answer: &[u8]) -> Result<Progress, Unhealthy> {
         let answer = &answer[..answer.len().min(ANSWER_MAX)];
         // A server's first frame is SETTINGS (RFC 9113, 3.4).
         if answer.get(3).is_some_and(|&kind| kind != SETTINGS) {
-            push(detail, "not an HTTP/2 response: ");
-            push_answer(detail, answer, call);
-            return Err(Unhealthy::WrongAnswer);
+            return Err(Unhealthy::Foreign("not an HTTP/2 response", 0));
         }
         loop {
             let Some((header, rest)) = answer[self.at..].split_first_chunk() else {
-                return Err(if answer.len() < ANSWER_MAX { INCOMPLETE } else { TOO_LONG });
+                return if answer.len() < ANSWER_MAX { Ok(INCOMPLETE) } else { Err(TOO_LONG) };
             };
             let &[high, middle, low, kind, flags, stream @ ..]: &[u8; FRAME_HEADER] = header;
             let length = u32::from_be_bytes([0, high, middle, low]) as usize;
@@ -131,7 +149,7 @@ impl Answer {
             if end > ANSWER_MAX {
                 return Err(TOO_LONG);
             }
-            let Some(data) = rest.get(..length) else { return Err(INCOMPLETE) };
+            let Some(data) = rest.get(..length) else { return Ok(INCOMPLETE) };
             self.at = end;
             // The highest bit is reserved.
             let is_ours = u32::from_be_bytes(stream) << 1 == 2;
@@ -139,44 +157,33 @@ impl Answer {
                 self.frame(kind, flags, data).ok_or(MALFORMED)?;
             } else {
                 let code = match data {
-                    [_, _, _, code] if kind == RST_STREAM && is_ours => code,
+                    [_, _, _, code] if kind == RST_STREAM && is_ours => *code,
                     // A server that names our stream goes on with it (RFC 9113, 6.8).
-                    [_, _, _, 0, _, _, _, code, ..] if kind == GOAWAY => code,
+                    [_, _, _, 0, _, _, _, code, ..] if kind == GOAWAY => *code,
                     _ => continue,
                 };
-                push(detail, "server refused with HTTP/2 error ");
-                push_number(detail, (*code).into());
-                return Err(Unhealthy::WrongAnswer);
+                return Err(Unhealthy::Refused("HTTP/2 error", code.into()));
             }
-            let word = match (self.http, self.status) {
+            let health = match (self.http, self.status) {
                 // Interim responses do not end it either.
                 (100..=200, _) if flags & END_STREAM == 0 => continue,
                 (200, 0) => match self.message.strip_prefix(&[0; 4]) {
                     // Protobuf leaves a 0 out.
                     Some([0]) => 0,
-                    Some([2, 8, health @ (..=3)]) => (*health).into(),
+                    Some([2, 8, health @ (..=3)]) => *health,
                     _ => return Err(MALFORMED),
                 },
-                (200, status) if status != NONE => status.min(17) + 3,
-                (0, _) => return Err(MALFORMED),
-                (http, _) => {
-                    push_number(detail, http);
-                    push(detail, ", not a gRPC answer");
-                    return Err(Unhealthy::WrongAnswer);
+                (200, status) if status != NONE => {
+                    let last = STATUS_CODES.len() as u64;
+                    return Err(Unhealthy::GrpcStatus(STATUS_CODES[status.min(last) as usize - 1]));
                 }
+                (0, _) => return Err(MALFORMED),
+                (http, _) => return Err(Unhealthy::NotGrpc(http)),
             };
-            let mut words = WORDS.as_bytes();
-            for _ in 0..word {
-                words = after(words, b';').unwrap_or_default();
-            }
-            push(detail, before(words, b';'));
-            if word == 1 {
-                return Ok(());
-            }
-            if word <= 3 {
-                push(detail, ", expected SERVING");
-            }
-            return Err(Unhealthy::WrongAnswer);
+            return match health {
+                SERVING => Ok(Progress::Complete),
+                other => Err(Unhealthy::NotServing(HEALTH[usize::from(other)])),
+            };
         }
     }
 
@@ -272,9 +279,10 @@ fn number(string: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     const READY: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
-    const SERVING: &[u8] = b"\0\0\0\0\x02\x08\x01";
+    const MESSAGE: &[u8] = b"\0\0\0\0\x02\x08\x01";
     const OK: &[u8] = b"\x40\x0bgrpc-status\x010";
 
     fn frame(kind: u8, flags: u8, data: &[u8]) -> Vec<u8> {
@@ -299,31 +307,28 @@ mod tests {
 
     /// The outcome in words of a stream read whole, and byte by byte.
     fn read(stream: &[u8]) -> String {
-        let words = |answer: &mut Answer, stream: &[u8]| {
-            let mut detail = Vec::new();
-            match answer.read(stream, &request(b"localhost", b""), &mut detail) {
-                Err(Unhealthy::Incomplete(_)) => "more".to_owned(),
-                Err(Unhealthy::Malformed(problem)) => problem.to_owned(),
-                outcome => {
-                    let detail = String::from_utf8(detail).expect("ASCII");
-                    assert_eq!(outcome.is_ok(), detail == "SERVING", "{detail}");
-                    detail
-                }
+        let words = |answer: &mut Answer, stream: &[u8]| match answer.read(stream) {
+            Ok(Progress::Complete) => "SERVING".to_owned(),
+            Ok(Progress::Partial(_)) => "more".to_owned(),
+            Err(Unhealthy::Malformed(problem)) => problem.to_owned(),
+            Err(Unhealthy::Foreign(problem, at)) => format!("{problem} from {at} on"),
+            Err(failure) => {
+                let mut words = Vec::new();
+                failure.push(&mut words, Duration::ZERO);
+                String::from_utf8(words).expect("ASCII")
             }
         };
         let whole = words(&mut Answer::default(), stream);
         let mut bytewise = Answer::default();
         let mut pieces = (0..=stream.len()).map(|end| words(&mut bytewise, &stream[..end]));
         let last = pieces.find(|words| words != "more").unwrap_or_else(|| "more".to_owned());
-        if !whole.starts_with("not an HTTP/2") {
-            assert_eq!(last, whole, "{stream:?} byte by byte");
-        }
+        assert_eq!(last, whole, "{stream:?} byte by byte");
         whole
     }
 
     #[test]
     fn every_prefix_wants_more_and_what_follows_changes_nothing() {
-        let stream = answer(b"\x88\x5f\x10application/grpc", SERVING, OK);
+        let stream = answer(b"\x88\x5f\x10application/grpc", MESSAGE, OK);
         for end in 0..stream.len() {
             assert_eq!(read(&stream[..end]), "more", "up to {end}");
         }
@@ -380,14 +385,14 @@ mod tests {
         // At once, whatever follows.
         assert_eq!(read(&[READY, &frame(HEADERS, END_HEADERS, b"\x8d")].concat()), "404, not a gRPC answer");
         let interim = frame(HEADERS, END_HEADERS, b"\x08\x03103");
-        let good = answer(b"\x88", SERVING, OK);
+        let good = answer(b"\x88", MESSAGE, OK);
         assert_eq!(read(&[READY, &interim, &good[READY.len()..]].concat()), "SERVING");
     }
 
     #[test]
     fn the_message_is_one_and_says_serving() {
         for (message, words) in [
-            (SERVING, "SERVING"),
+            (MESSAGE, "SERVING"),
             (b"\0\0\0\0\0", "UNKNOWN, expected SERVING"),
             (b"\0\0\0\0\x02\x08\0", "UNKNOWN, expected SERVING"),
             (b"\0\0\0\0\x02\x08\x02", "NOT_SERVING, expected SERVING"),
@@ -412,13 +417,13 @@ mod tests {
             frame[5] |= 0x80;
             frame
         };
-        let data = frame(DATA, 0, SERVING);
+        let data = frame(DATA, 0, MESSAGE);
         for (frames, words) in [
             (
                 vec![
                     headers.clone(),
-                    frame(DATA, 0, &SERVING[..3]),
-                    frame(DATA, 0, &SERVING[3..]),
+                    frame(DATA, 0, &MESSAGE[..3]),
+                    frame(DATA, 0, &MESSAGE[3..]),
                     trailers.clone(),
                 ],
                 "SERVING",
@@ -426,7 +431,7 @@ mod tests {
             (
                 vec![
                     headers.clone(),
-                    frame(DATA, PADDED, &[&[2], SERVING, &[0; 2]].concat()),
+                    frame(DATA, PADDED, &[&[2], MESSAGE, &[0; 2]].concat()),
                     trailers.clone(),
                 ],
                 "SERVING",
@@ -468,7 +473,7 @@ mod tests {
             ),
             // The status counts where the stream ends, and only there.
             (
-                vec![frame(HEADERS, END_HEADERS, &[b"\x88", OK].concat()), frame(DATA, END_STREAM, SERVING)],
+                vec![frame(HEADERS, END_HEADERS, &[b"\x88", OK].concat()), frame(DATA, END_STREAM, MESSAGE)],
                 "200, not a gRPC answer",
             ),
             (vec![data.clone()], "malformed gRPC answer"),
@@ -496,7 +501,7 @@ mod tests {
             assert_eq!(read(&[READY, &frames.concat()].concat()), words, "{frames:x?}");
         }
         // Another stream is another's.
-        let mut other = answer(b"\x88", SERVING, OK);
+        let mut other = answer(b"\x88", MESSAGE, OK);
         let at = other.len() - OK.len() - 1;
         other[at] = 3;
         assert_eq!(read(&other), "more");
@@ -504,7 +509,7 @@ mod tests {
 
     #[test]
     fn an_answer_has_its_cap_to_the_byte() {
-        let good = answer(b"\x88", SERVING, OK);
+        let good = answer(b"\x88", MESSAGE, OK);
         for (length, words) in [(16_384, "SERVING"), (16_385, "gRPC answer longer than 16 KiB")] {
             // A frame of a kind that is not known (RFC 9113, 4.1).
             let unknown = frame(0xff, 0, &vec![0; length - good.len() - FRAME_HEADER]);
@@ -515,12 +520,9 @@ mod tests {
     #[test]
     fn an_answer_that_is_no_http_2() {
         for (stream, words) in [
-            (
-                &b"HTTP/1.1 400 Bad Request\r\n"[..],
-                r#"not an HTTP/2 response: "HTTP/1.1 400 Bad Request\r\n""#,
-            ),
-            (b"\x15\x03\x03\0\x02\x02F", r#"not an HTTP/2 response: "\x15\x03\x03\x00\x02\x02F""#),
-            (&request(b"localhost", b""), "not an HTTP/2 response: an echo of what was sent"),
+            (&b"HTTP/1.1 400 Bad Request\r\n"[..], "not an HTTP/2 response from 0 on"),
+            (b"\x15\x03\x03\0\x02\x02F", "not an HTTP/2 response from 0 on"),
+            (&request(b"localhost", b""), "not an HTTP/2 response from 0 on"),
             (b"HTT", "more"),
         ] {
             assert_eq!(read(stream), words);

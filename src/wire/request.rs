@@ -1,6 +1,7 @@
 //! The bytes of the HTTP/1.x request.
 
 use crate::input::config::Options;
+use crate::input::expand::Expanded;
 use crate::input::target::Http;
 use crate::print::{push, push_number};
 use crate::text::{after, before};
@@ -28,7 +29,7 @@ pub fn request(http: &Http, options: &Options) -> Vec<u8> {
     // A field that the request has unless the user gives one of that name.
     let mut default = |start: &str, value: &[u8]| {
         let name = before(start.as_bytes(), b':');
-        let replaced = |header: &Vec<u8>| before(header, b':').eq_ignore_ascii_case(name);
+        let replaced = |header: &Expanded| before(&header.text, b':').eq_ignore_ascii_case(name);
         if !options.headers.iter().any(replaced) {
             push_line(&mut out, start.as_bytes(), value);
         }
@@ -44,14 +45,14 @@ pub fn request(http: &Http, options: &Options) -> Vec<u8> {
         // As curl's --data has it.
         default("Content-Type: application/x-www-form-urlencoded", b"");
     }
-    let data = options.data.as_deref().unwrap_or_default();
+    let data = options.data.as_ref().map_or(&b""[..], |data| &data.text);
     if options.data.is_some() || !matches!(method(options), b"GET" | b"HEAD") {
         // Without it servers answer 411 to a POST in HTTP/1.0 (RFC 1945, 7.2.2).
         let mut length = Vec::new();
         push_number(&mut length, data.len() as u64);
         default("Content-Length: ", &length);
     }
-    for header in &options.headers {
+    for Expanded { text: header, .. } in &options.headers {
         // As curl's -H has it, a field is sent as it was written, and an empty
         // value only takes a default away.
         if !after(header, b':').unwrap_or_default().trim_ascii().is_empty() {
@@ -69,8 +70,8 @@ fn push_line(out: &mut Vec<u8>, start: &[u8], value: &[u8]) {
     push(out, "\r\n");
 }
 
-/// RFC 4648, 4.
-fn base64(bytes: &[u8]) -> Vec<u8> {
+/// The Base 64 encoding of `bytes` (RFC 4648, 4).
+pub fn base64(bytes: &[u8]) -> Vec<u8> {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = Vec::new();
     for three in bytes.chunks(3) {
@@ -86,13 +87,11 @@ fn base64(bytes: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::errno::ENOENT;
-    use crate::input::expand::expand;
     use crate::input::target::{Check, parse};
 
     fn sent(target: &str, change: impl FnOnce(&mut Options)) -> String {
-        let expanded = expand(target.as_bytes(), &|_| Err(ENOENT)).expect(target);
-        let Ok(Check::Http(http)) = parse(&expanded).map(|target| target.check) else {
+        let expanded = Expanded::literal(target.as_bytes());
+        let Ok(Check::Http(http)) = parse(&expanded, None).map(|target| target.check) else {
             panic!("{target}");
         };
         let mut options = Options::default();
@@ -111,7 +110,7 @@ mod tests {
 
     #[test]
     fn data_makes_it_a_post_with_a_length() {
-        let post = sent("x", |options| options.data = Some(b"{}\n".to_vec()));
+        let post = sent("x", |options| options.data = Some(Expanded::literal(b"{}\n")));
         assert!(post.starts_with("POST / HTTP/1.0\r\n"), "{post}");
         assert!(post.contains("\r\nContent-Type: application/x-www-form-urlencoded\r\n"), "{post}");
         assert!(post.ends_with("\r\nContent-Length: 3\r\n\r\n{}\n"), "{post}");
@@ -130,7 +129,7 @@ mod tests {
     fn a_header_replaces_the_default_of_its_name_and_an_empty_one_removes_it() {
         let request = sent("u:p@x", |options| {
             options.headers = ["host: y", "ACCEPT:", "X:1", "X: 2 ", "authorization: z"]
-                .map(|line| line.as_bytes().to_vec())
+                .map(|line| Expanded::literal(line.as_bytes()))
                 .to_vec();
         });
         assert!(!request.contains("Host: x") && request.contains("host: y\r\n"), "{request}");

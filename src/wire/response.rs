@@ -6,8 +6,8 @@
 use std::ops::Range;
 
 use crate::failure::Unhealthy;
-use crate::print::{push, push_answer};
 use crate::text::{after, cut, digits};
+use crate::wire::progress::Progress;
 
 /// The most bytes of status-lines and fields, interim answers included. Stops
 /// a server that sends header fields without end.
@@ -22,6 +22,13 @@ const PREFIX: &[u8] = b"HTTP/1.";
 
 /// After 101 the connection speaks another protocol (RFC 9110, 15.2.2), so this answer is final.
 const SWITCHING_PROTOCOLS: u16 = 101;
+
+/// The failure of what is no response at all.
+pub const NOT_HTTP: &str = "not an HTTP response";
+
+const IN_HEADERS: Progress = Progress::Partial("connection closed in the middle of the headers");
+const IN_BODY: Progress = Progress::Partial("connection closed in the middle of the body");
+const IN_CHUNKS: Progress = Progress::Partial("connection closed before the last chunk");
 
 const MALFORMED_FIELD: Unhealthy = Unhealthy::Malformed("malformed header field");
 const MALFORMED_LENGTH: Unhealthy = Unhealthy::Malformed("malformed Content-Length");
@@ -54,8 +61,9 @@ pub struct Response {
     is_chunked: bool,
     to_head: bool,
     next: Part,
-    /// Where the next part begins, and how far an end of its line has been looked for.
+    /// The start of the next part.
     at: usize,
+    /// The bytes before this one have been searched for the end of its line.
     searched: usize,
     body_at: usize,
 }
@@ -77,8 +85,8 @@ impl Response {
         }
     }
 
-    /// Whether the status-line of the final answer has been read, and its header section.
-    pub fn has_status(&self) -> bool {
+    /// Whether the header section of the final answer is complete.
+    pub fn has_header(&self) -> bool {
         self.body_at > 0
     }
 
@@ -97,65 +105,50 @@ impl Response {
         self.next == Part::UntilClose
     }
 
-    /// Appends what came in place of a response, as it is shown: `sent` was the request.
-    pub fn push_foreign(&self, detail: &mut Vec<u8>, received: &[u8], sent: &[u8]) {
-        push(detail, "not an HTTP response: ");
-        match &received[self.at..] {
-            // A record of a TLS alert or handshake (RFC 8446, 5.1).
-            [21 | 22, 3, ..] => push(detail, "TLS, try tls://host:port"),
-            // A SETTINGS frame of the connection (RFC 9113, 3.4 and 6.5).
-            [0, _, _, 4, 0, 0, 0, 0, 0, ..] => push(detail, "HTTP/2, try grpc://host:port"),
-            foreign => push_answer(detail, foreign, sent),
-        }
-    }
-
-    /// Reads on in all that has been `received`. Ok: the response is whole. `WrongAnswer`: it is
-    /// none. The chunks of a body are joined where they stand.
-    pub fn read(&mut self, received: &mut [u8]) -> Result<(), Unhealthy> {
-        while !self.has_status() {
+    /// Reads on in all that has been `received`, whose chunks are joined where they stand.
+    /// Errors: `Foreign`, not HTTP; `Malformed`.
+    pub fn read(&mut self, received: &mut [u8]) -> Result<Progress, Unhealthy> {
+        while !self.has_header() {
             let header = &received[..received.len().min(HEADER_MAX)];
-            match self.header_line(header) {
-                Err(Unhealthy::Incomplete(_)) if received.len() > HEADER_MAX => {
-                    return Err(Unhealthy::Malformed("headers longer than 64 KiB"));
-                }
-                outcome => outcome?,
+            if !self.header_line(header)? {
+                return match received.len() > HEADER_MAX {
+                    true => Err(Unhealthy::Malformed("headers longer than 64 KiB")),
+                    false => Ok(IN_HEADERS),
+                };
             }
         }
         let end = received.len().min(self.body_at + BODY_MAX);
         match self.body(&mut received[..end]) {
             // The verdict stands on these.
-            Err(Unhealthy::Incomplete(_)) if end == self.body_at + BODY_MAX => Ok(()),
+            Ok(Progress::Partial(_)) if end == self.body_at + BODY_MAX => Ok(Progress::Complete),
             outcome => outcome,
         }
     }
 
-    /// Reads one line of a header section.
-    fn header_line(&mut self, received: &[u8]) -> Result<(), Unhealthy> {
-        const INCOMPLETE: Unhealthy = Unhealthy::Incomplete("connection closed in the middle of the headers");
+    /// Reads one line of a header section. Returns whether it was whole.
+    fn header_line(&mut self, received: &[u8]) -> Result<bool, Unhealthy> {
         if self.next == Part::StatusLine {
-            let start = &received[self.at..];
-            if !start.starts_with(PREFIX) && !PREFIX.starts_with(start) {
-                return Err(Unhealthy::WrongAnswer);
-            }
             let at = self.at;
-            let line = self.line(received).ok_or(INCOMPLETE)?;
-            let Some((status, reason)) = status_line(line) else {
-                self.at = at;
-                return Err(Unhealthy::WrongAnswer);
-            };
+            let foreign = Unhealthy::Foreign(NOT_HTTP, at);
+            let start = &received[at..];
+            if !start.starts_with(PREFIX) && !PREFIX.starts_with(start) {
+                return Err(foreign);
+            }
+            let Some(line) = self.line(received) else { return Ok(false) };
+            let (status, reason) = status_line(line).ok_or(foreign)?;
             self.status = status;
             self.reason = at + reason.start..at + reason.end;
             (self.content_length, self.is_chunked, self.next) = (None, false, Part::Fields);
-            return Ok(());
+            return Ok(true);
         }
-        let line = self.field_line(received).ok_or(INCOMPLETE)?;
+        let Some(line) = self.field_line(received) else { return Ok(false) };
         if !line.is_empty() {
-            return self.field(line);
+            return self.field(line).map(|()| true);
         }
         let is_interim = self.status < 200 && self.status != SWITCHING_PROTOCOLS;
         if is_interim {
             self.next = Part::StatusLine;
-            return Ok(());
+            return Ok(true);
         }
         self.body_at = self.at;
         self.content = self.at..self.at;
@@ -165,7 +158,7 @@ impl Response {
             Some(length) => Part::Length(length),
             None => Part::UntilClose,
         };
-        Ok(())
+        Ok(true)
     }
 
     /// The next line with its end, if it is whole.
@@ -233,9 +226,7 @@ impl Response {
 
     /// Reads on in the body (RFC 9112, 6.3 and 7.1): `chunk-size [ chunk-ext ] CRLF chunk-data CRLF`,
     /// and after the last chunk the trailer section and CRLF. Bare LF will do.
-    fn body(&mut self, received: &mut [u8]) -> Result<(), Unhealthy> {
-        const IN_BODY: Unhealthy = Unhealthy::Incomplete("connection closed in the middle of the body");
-        const IN_CHUNKS: Unhealthy = Unhealthy::Incomplete("connection closed before the last chunk");
+    fn body(&mut self, received: &mut [u8]) -> Result<Progress, Unhealthy> {
         loop {
             let rest = &received[self.at..];
             self.next = match self.next {
@@ -245,13 +236,13 @@ impl Response {
                 }
                 Part::Length(_) | Part::UntilClose => {
                     self.content.end = received.len();
-                    return Err(IN_BODY);
+                    return Ok(IN_BODY);
                 }
                 Part::ChunkSize => {
                     if rest.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
                         return Err(MALFORMED_CHUNK);
                     }
-                    let line = self.line(received).ok_or(IN_CHUNKS)?;
+                    let Some(line) = self.line(received) else { return Ok(IN_CHUNKS) };
                     let digits = line.iter().map_while(|&byte| char::from(byte).to_digit(16));
                     // Saturates: a chunk of that size never ends.
                     match digits.fold(0, |size: usize, digit| size.saturating_mul(16) | digit as usize) {
@@ -260,7 +251,7 @@ impl Response {
                     }
                 }
                 Part::ChunkData(0) => Part::ChunkEnd,
-                Part::ChunkData(_) if rest.is_empty() => return Err(IN_CHUNKS),
+                Part::ChunkData(_) if rest.is_empty() => return Ok(IN_CHUNKS),
                 Part::ChunkData(size) => {
                     let count = rest.len().min(size);
                     received.copy_within(self.at..self.at + count, self.content.end);
@@ -269,7 +260,7 @@ impl Response {
                     Part::ChunkData(size - count)
                 }
                 Part::ChunkEnd => match rest.first() {
-                    None => return Err(IN_CHUNKS),
+                    None => return Ok(IN_CHUNKS),
                     Some(b'\r') => {
                         self.skip(1);
                         Part::ChunkEnd
@@ -281,7 +272,7 @@ impl Response {
                     Some(_) => return Err(MALFORMED_CHUNK),
                 },
                 Part::Trailers => {
-                    let line = self.field_line(received).ok_or(IN_CHUNKS)?;
+                    let Some(line) = self.field_line(received) else { return Ok(IN_CHUNKS) };
                     if line.is_empty() {
                         Part::Nothing
                     } else {
@@ -290,7 +281,7 @@ impl Response {
                         Part::Trailers
                     }
                 }
-                Part::StatusLine | Part::Fields | Part::Nothing => return Ok(()),
+                Part::StatusLine | Part::Fields | Part::Nothing => return Ok(Progress::Complete),
             };
         }
     }
@@ -320,19 +311,19 @@ mod tests {
         let mut response = Response::to(if to_head { b"HEAD" } else { b"GET" });
         let mut outcome = response.read(&mut received);
         for piece in pieces {
-            if !matches!(outcome, Err(Unhealthy::Incomplete(_))) {
+            if !matches!(outcome, Ok(Progress::Partial(_))) {
                 break;
             }
             received.extend_from_slice(piece);
             outcome = response.read(&mut received);
         }
-        if response.ends_with_stream() {
-            outcome = Ok(());
+        match outcome? {
+            Progress::Partial(problem) if !response.ends_with_stream() => Err(Unhealthy::Incomplete(problem)),
+            _ => Ok((response.status, contains(response.content(&received), b"hello"))),
         }
-        outcome.map(|()| (response.status, contains(response.content(&received), b"hello")))
     }
 
-    const IN_BODY: Unhealthy = Unhealthy::Incomplete("connection closed in the middle of the body");
+    const CUT_BODY: Unhealthy = Unhealthy::Incomplete("connection closed in the middle of the body");
 
     const WHOLE: [(&str, (u16, bool)); 11] = [
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", (200, true)),
@@ -403,12 +394,12 @@ mod tests {
             let mut stream = stream.into_bytes();
             for end in 0..stream.len() {
                 let outcome = response.read(&mut stream[..end]);
-                assert!(matches!(outcome, Err(Unhealthy::Incomplete(_))), "{outcome:?} at {end}");
+                assert!(matches!(outcome, Ok(Progress::Partial(_))), "{outcome:?} at {end}");
                 let searches = !matches!(response.next, Part::Length(_) | Part::UntilClose);
                 assert!(!searches || response.searched + 1 >= end, "{response:?} at {end}");
             }
             let outcome = response.read(&mut stream);
-            assert!(outcome.is_ok() || response.ends_with_stream(), "{outcome:?}");
+            assert!(outcome == Ok(Progress::Complete) || response.ends_with_stream(), "{outcome:?}");
         }
     }
 
@@ -444,28 +435,17 @@ mod tests {
             "",
         ] {
             let error = read_all(&[line.as_bytes(), b"\r\n\r\n"], false);
-            assert_eq!(error, Err(Unhealthy::WrongAnswer), "{line:?}");
+            assert_eq!(error, Err(Unhealthy::Foreign(NOT_HTTP, 0)), "{line:?}");
         }
     }
 
     #[test]
-    fn a_foreign_answer_is_quoted_from_its_start() {
-        for (stream, words) in [
-            (&b"SSH-2.0-x\r\n"[..], r#"not an HTTP response: "SSH-2.0-x\r\n""#),
-            (b"HTTP/1.1 100\n\nICY", r#"not an HTTP response: "ICY""#),
-            (&[b'x'; 81], &format!("not an HTTP response: \"{}...\"", "x".repeat(80))),
-            (b"\x15\x03\x01\0\x02\x02\x46", "not an HTTP response: TLS, try tls://host:port"),
-            (b"\x16\x03", "not an HTTP response: TLS, try tls://host:port"),
-            (b"\x16", r#"not an HTTP response: "\x16""#),
-            (b"\0\0\x18\x04\0\0\0\0\0\0\x03", "not an HTTP response: HTTP/2, try grpc://host:port"),
-            (b"\0\0\x18\x05\0\0\0\0\0", r#"not an HTTP response: "\x00\x00\x18\x05\x00\x00\x00\x00\x00""#),
-            (b"GET /?token=secret HTTP/1.0\r\n\r\n", "not an HTTP response: an echo of what was sent"),
-        ] {
-            let mut detail = Vec::new();
-            let mut response = Response::to(b"GET");
-            assert_eq!(response.read(&mut stream.to_vec()), Err(Unhealthy::WrongAnswer), "{stream:?}");
-            response.push_foreign(&mut detail, stream, b"GET /?token=secret HTTP/1.0\r\n\r\n");
-            assert_eq!(String::from_utf8_lossy(&detail), words, "{stream:?}");
+    fn a_foreign_answer_begins_after_the_interim_ones() {
+        for (stream, at) in
+            [("SSH-2.0-x\r\n", 0), ("HTTP/1.1 100\n\nICY", 14), ("HTTP/1.1 103 x\n\nHTTP/1.1 x\n", 16)]
+        {
+            let outcome = Response::to(b"GET").read(&mut stream.as_bytes().to_vec());
+            assert_eq!(outcome, Err(Unhealthy::Foreign(NOT_HTTP, at)), "{stream:?}");
         }
     }
 
@@ -500,7 +480,7 @@ mod tests {
     #[test]
     fn a_length_beyond_all_numbers_is_only_never_reached() {
         let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\nhello", "9".repeat(40));
-        assert_eq!(read_all(&[text.as_bytes()], false), Err(IN_BODY));
+        assert_eq!(read_all(&[text.as_bytes()], false), Err(CUT_BODY));
         for size in ["ffffffffffffffff", "10000000000000001", &"f".repeat(40)] {
             let text =
                 format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\nhello\r\n0\r\n\r\n");
@@ -532,7 +512,7 @@ mod tests {
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\n";
         let body = vec![b'x'; BODY_MAX];
         assert_eq!(read_all(&[head, &body], false), Ok((200, false)));
-        assert_eq!(read_all(&[head, &body[1..]], false), Err(IN_BODY));
+        assert_eq!(read_all(&[head, &body[1..]], false), Err(CUT_BODY));
         let found = [&body[5..], b"hello"].concat();
         assert_eq!(read_all(&[head, &found], false), Ok((200, true)));
         let too_late = [&body[4..], b"hello"].concat();

@@ -6,7 +6,7 @@
 //! which RFC 5246 (1.2) agrees that far.
 
 use crate::failure::Unhealthy;
-use crate::print::{push, push_number, push_quoted};
+use crate::wire::progress::Progress;
 
 /// The most of an answer that is kept. Stops a ServerHello without end; real
 /// ones have some hundred bytes.
@@ -21,7 +21,7 @@ const FRAGMENT_TOO_LONG: usize = (1 << 14) + 1;
 /// Longer than [`ANSWER_MAX`].
 const TOO_LONG: Unhealthy = Unhealthy::Malformed("ServerHello longer than 16 KiB");
 /// Not complete yet.
-const INCOMPLETE: Unhealthy = Unhealthy::Incomplete("connection closed in the middle of the ServerHello");
+const INCOMPLETE: Progress = Progress::Partial("connection closed in the middle of the ServerHello");
 /// Another message, or a malformed one.
 const MALFORMED: Unhealthy = Unhealthy::Malformed("malformed ServerHello");
 
@@ -43,7 +43,7 @@ const RANDOM: &[u8; 32] = b"scratch-probe: only a TLS check.";
 
 /// No session, the cipher suites, no compression. These, the groups and the signature algorithms
 /// below are all that OpenSSL's client offers by default, 3.0's and 4.0's together: a server that
-/// curl can talk to is not refused for the offer. tests/system/tls compares them.
+/// curl can talk to is not refused for the offer. tests/system/servers/tls compares them.
 const SUITES: &[u8] = b"\0\
     \0\x3e\
     \x13\x01\x13\x02\x13\x03\
@@ -102,9 +102,9 @@ pub struct ServerHello {
 }
 
 impl ServerHello {
-    /// Reads on in all of an `answer` that has been received. `detail` gets the start of anything
-    /// that is no ServerHello; a HelloRetryRequest is one.
-    pub fn read(&mut self, answer: &[u8], detail: &mut Vec<u8>) -> Result<(), Unhealthy> {
+    /// Reads on in all of an `answer` that has been received; a HelloRetryRequest is a ServerHello
+    /// too. Errors: `Foreign`, not TLS; `Refused`, an alert; `Malformed`.
+    pub fn read(&mut self, answer: &[u8]) -> Result<Progress, Unhealthy> {
         let answer = &answer[..answer.len().min(ANSWER_MAX)];
         loop {
             let rest = &answer[self.at..];
@@ -113,9 +113,9 @@ impl ServerHello {
                 self.at += data.len();
                 self.left -= data.len();
                 self.message.extend_from_slice(data);
-                match server_hello(&self.message) {
-                    Err(INCOMPLETE) => continue,
-                    outcome => return outcome,
+                match server_hello(&self.message)? {
+                    Progress::Partial(_) => continue,
+                    complete => return Ok(complete),
                 }
             }
             // A record header that is incomplete counts as valid.
@@ -125,7 +125,7 @@ impl ServerHello {
                 break;
             };
             let [kind, _, _, high, low, data @ ..] = rest else {
-                return Err(if answer.len() < ANSWER_MAX { INCOMPLETE } else { TOO_LONG });
+                return if answer.len() < ANSWER_MAX { Ok(INCOMPLETE) } else { Err(TOO_LONG) };
             };
             match (*kind, u16::from_be_bytes([*high, *low]).into(), data) {
                 (_, FRAGMENT_TOO_LONG.., _) => return Err(TOO_LONG),
@@ -135,35 +135,31 @@ impl ServerHello {
                     self.left = length;
                 }
                 (ALERT, 2, [] | [_]) => {
-                    return Err(if answer.len() < ANSWER_MAX { INCOMPLETE } else { TOO_LONG });
+                    return if answer.len() < ANSWER_MAX { Ok(INCOMPLETE) } else { Err(TOO_LONG) };
                 }
                 // An old server warns that it has no such name, and goes on (RFC 6066, 3).
                 (ALERT, 2, [WARNING, UNRECOGNIZED_NAME, ..]) => self.at += RECORD_HEADER + 2,
                 (ALERT, 2, [_, description, ..]) => {
-                    push(detail, "server refused with TLS alert ");
-                    push_number(detail, u64::from(*description));
-                    return Err(Unhealthy::WrongAnswer);
+                    return Err(Unhealthy::Refused("TLS alert", (*description).into()));
                 }
                 _ => break,
             }
         }
-        push(detail, "not a TLS response: ");
-        push_quoted(detail, &answer[self.at..]);
-        Err(Unhealthy::WrongAnswer)
+        Err(Unhealthy::Foreign("not a TLS response", self.at))
     }
 }
 
 /// Reads a handshake message, as far as it has been received. A ServerHello begins with its version, for
 /// which TLS 1.3 says 1.2 (RFC 8446, 4.1.3).
-fn server_hello(message: &[u8]) -> Result<(), Unhealthy> {
+fn server_hello(message: &[u8]) -> Result<Progress, Unhealthy> {
     let [SERVER_HELLO, high, middle, low, body @ ..] = message else {
-        return Err(if matches!(message, [] | [SERVER_HELLO, ..]) { INCOMPLETE } else { MALFORMED });
+        return if matches!(message, [] | [SERVER_HELLO, ..]) { Ok(INCOMPLETE) } else { Err(MALFORMED) };
     };
     let length = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
     match body.get(..length) {
         _ if length > ANSWER_MAX => Err(TOO_LONG),
-        None => Err(INCOMPLETE),
-        Some([3, 3, ..]) => Ok(()),
+        None => Ok(INCOMPLETE),
+        Some([3, 3, ..]) => Ok(Progress::Complete),
         Some([3, 0..=2, ..]) => Err(Unhealthy::Malformed("server offers no TLS newer than 1.1")),
         Some(_) => Err(MALFORMED),
     }
@@ -191,16 +187,15 @@ mod tests {
         message.chunks(size).flat_map(record).collect()
     }
 
-    /// The outcome of a stream read whole, and byte by byte; and the detail.
-    fn read_all(stream: &[u8]) -> (Result<(), Unhealthy>, String) {
-        let mut detail = Vec::new();
-        let whole = ServerHello::default().read(stream, &mut detail);
+    /// The outcome of a stream read whole, and byte by byte.
+    fn read_all(stream: &[u8]) -> Result<Progress, Unhealthy> {
+        let whole = ServerHello::default().read(stream);
         let mut bytewise = ServerHello::default();
         let last = (0..=stream.len())
-            .map(|end| bytewise.read(&stream[..end], &mut Vec::new()))
-            .find(|outcome| *outcome != Err(INCOMPLETE));
-        assert_eq!(last.unwrap_or(Err(INCOMPLETE)), whole, "{stream:?} byte by byte");
-        (whole, String::from_utf8(detail).expect("ASCII"))
+            .map(|end| bytewise.read(&stream[..end]))
+            .find(|outcome| *outcome != Ok(INCOMPLETE));
+        assert_eq!(last.unwrap_or(Ok(INCOMPLETE)), whole, "{stream:?} byte by byte");
+        whole
     }
 
     const TLS_1_3: &[u8] = b"\0\x0a\0\x33\0\0\0\x2b\0\x02\x03\x04";
@@ -210,8 +205,8 @@ mod tests {
     fn every_prefix_wants_more_and_what_follows_changes_nothing() {
         let old = Err(Unhealthy::Malformed("server offers no TLS newer than 1.1"));
         for (hello, outcome) in [
-            (hello([3, 3], TLS_1_3), Ok(())),
-            (hello([3, 3], b""), Ok(())),
+            (hello([3, 3], TLS_1_3), Ok(Progress::Complete)),
+            (hello([3, 3], b""), Ok(Progress::Complete)),
             (hello([3, 2], b""), old),
             (hello([3, 0], b"\0\0"), old),
             (hello([3, 4], b""), Err(MALFORMED)),
@@ -221,68 +216,59 @@ mod tests {
                 let stream = records(&hello, size);
                 for stream in [[WARNED, WARNED, &stream].concat(), stream] {
                     for length in 0..stream.len() {
-                        assert_eq!(
-                            read_all(&stream[..length]).0,
-                            Err(INCOMPLETE),
-                            "{stream:?} up to {length}"
-                        );
+                        assert_eq!(read_all(&stream[..length]), Ok(INCOMPLETE), "{stream:?} up to {length}");
                     }
-                    assert_eq!(read_all(&stream), (outcome, String::new()));
+                    assert_eq!(read_all(&stream), outcome);
                     let more = [&stream[..], b"\0junk"].concat();
-                    assert_eq!(read_all(&more).0, outcome);
+                    assert_eq!(read_all(&more), outcome);
                 }
             }
         }
     }
 
     #[test]
-    fn errors_and_their_words() {
+    fn every_kind_of_answer_that_is_no_server_hello() {
         let long = [&[SERVER_HELLO, 0, 0x40, 1][..], &[0; 40]].concat();
-        for (stream, words) in [
-            (&b"HTTP/1.1 400 Bad Request\r\n"[..], r#"not a TLS response: "HTTP/1.1 400 Bad Request\r\n""#),
-            (&[b'x'; 81], &*format!("not a TLS response: \"{}...\"", "x".repeat(80))),
-            (b"\x16\x02", r#"not a TLS response: "\x16\x02""#),
-            (b"\x16\x03\x05", r#"not a TLS response: "\x16\x03\x05""#),
-            (b"\x17\x03\x03\0\x01", r#"not a TLS response: "\x17\x03\x03\x00\x01""#),
-            (b"\x16\x03\x03\0\0", r#"not a TLS response: "\x16\x03\x03\x00\x00""#),
-            (b"\x15\x03\x03\0\x03", r#"not a TLS response: "\x15\x03\x03\x00\x03""#),
-            (&[WARNED, b"HTTP"].concat(), r#"not a TLS response: "HTTP""#),
-            (b"\x16\x03\x03\x40\0", "more"),
-            (b"\x16\x03\x03\x40\x01", "ServerHello longer than 16 KiB"),
-            (b"\x15\x03\x03\xff\xff", "ServerHello longer than 16 KiB"),
-            (b"\x15\x03\x03\0\x02\x02\x28", "server refused with TLS alert 40"),
-            (b"\x15\x03\x03\0\x02\x01\0", "server refused with TLS alert 0"),
-            (b"\x15\x03\0\0\x02\x02\x70", "server refused with TLS alert 112"),
-            (&WARNED.repeat(3000), "ServerHello longer than 16 KiB"),
+        let foreign = |at| Err(Unhealthy::Foreign("not a TLS response", at));
+        let alert = |number| Err(Unhealthy::Refused("TLS alert", number));
+        for (stream, outcome) in [
+            (&b"HTTP/1.1 400 Bad Request\r\n"[..], foreign(0)),
+            (b"\x16\x02", foreign(0)),
+            (b"\x16\x03\x05", foreign(0)),
+            (b"\x17\x03\x03\0\x01", foreign(0)),
+            (b"\x16\x03\x03\0\0", foreign(0)),
+            (b"\x15\x03\x03\0\x03", foreign(0)),
+            (&[WARNED, b"HTTP"].concat(), foreign(7)),
+            (b"\x16\x03\x03\x40\0", Ok(INCOMPLETE)),
+            (b"\x16\x03\x03\x40\x01", Err(TOO_LONG)),
+            (b"\x15\x03\x03\xff\xff", Err(TOO_LONG)),
+            (b"\x15\x03\x03\0\x02\x02\x28", alert(40)),
+            (b"\x15\x03\x03\0\x02\x01\0", alert(0)),
+            (b"\x15\x03\0\0\x02\x02\x70", alert(112)),
+            (&WARNED.repeat(3000), Err(TOO_LONG)),
             // The cap lies in an alert.
             (
                 &[&records(&[SERVER_HELLO], 1), &WARNED.repeat(2339)[..], b"\x15\x03\x03\0\x02"].concat(),
-                "ServerHello longer than 16 KiB",
+                Err(TOO_LONG),
             ),
-            (&records(&long, 255), "ServerHello longer than 16 KiB"),
-            (&records(&[SERVER_HELLO, 1, 0, 0], 1), "ServerHello longer than 16 KiB"),
-            (&client_hello(None), "malformed ServerHello"),
-            (&records(&hello([3, 3], b""), 255)[..39], "more"),
-            (&records(&[SERVER_HELLO, 0, 0, 0], 255), "malformed ServerHello"),
-            (b"\x02", r#"not a TLS response: "\x02""#),
+            (&records(&long, 255), Err(TOO_LONG)),
+            (&records(&[SERVER_HELLO, 1, 0, 0], 1), Err(TOO_LONG)),
+            (&client_hello(None), Err(MALFORMED)),
+            (&records(&hello([3, 3], b""), 255)[..39], Ok(INCOMPLETE)),
+            (&records(&[SERVER_HELLO, 0, 0, 0], 255), Err(MALFORMED)),
+            (b"\x02", foreign(0)),
         ] {
-            let (outcome, detail) = read_all(stream);
-            match outcome {
-                Err(Unhealthy::Malformed(what)) => assert_eq!((what, &*detail), (words, ""), "{stream:?}"),
-                Err(INCOMPLETE) => assert_eq!((words, &*detail), ("more", ""), "{stream:?}"),
-                outcome => {
-                    assert_eq!((outcome, &*detail), (Err(Unhealthy::WrongAnswer), words), "{stream:?}")
-                }
-            }
+            assert_eq!(read_all(stream), outcome, "{stream:?}");
         }
     }
 
     #[test]
     fn an_answer_has_its_cap_to_the_byte() {
-        for (extensions, length, outcome) in [(3, 16_384, Ok(())), (4, 16_385, Err(TOO_LONG))] {
+        for (extensions, length, outcome) in [(3, 16_384, Ok(Progress::Complete)), (4, 16_385, Err(TOO_LONG))]
+        {
             let hello = records(&hello([3, 3], &vec![0; extensions]), 255);
             let stream = [WARNED.repeat(2333), hello].concat();
-            assert_eq!((stream.len(), read_all(&stream).0), (length, outcome));
+            assert_eq!((stream.len(), read_all(&stream)), (length, outcome));
         }
     }
 

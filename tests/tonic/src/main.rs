@@ -1,4 +1,4 @@
-//! A gRPC server of Rust's tonic, with or without its health service; see tests/system/grpc.
+//! A gRPC server of Rust's tonic, with or without its health service; see tests/system/servers/grpc.
 
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;

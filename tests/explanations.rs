@@ -1,0 +1,131 @@
+//! What the kernel knows of a failure within this host, and the line tells.
+//! Other tests listen here too, so those on the wanted port are looked at, which stand first.
+
+mod support;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use support::*;
+
+fn listener(ip: impl Into<IpAddr>, port: u16) -> std::io::Result<TcpListener> {
+    TcpListener::bind((ip.into(), port))
+}
+
+fn port(listener: &TcpListener) -> u16 {
+    listener.local_addr().expect("an address").port()
+}
+
+/// Connections that nobody accepts, until no more are taken or there are so many.
+fn wait_in_line(listener: &TcpListener, count: usize) -> Vec<TcpStream> {
+    let address: SocketAddr = listener.local_addr().expect("an address");
+    let connect = |_| TcpStream::connect_timeout(&address, Duration::from_millis(500)).ok();
+    (0..count).map_while(connect).collect()
+}
+
+/// Exit 1, and a line on stderr that begins so.
+#[track_caller]
+fn unhealthy(args: &[&str], line: &str) -> String {
+    let run = probe(args);
+    assert!(
+        run.code == Some(1) && run.stdout.is_empty() && run.stderr.starts_with(line),
+        "want {line:?}: {run:#?}"
+    );
+    assert_eq!(run.stderr.lines().count(), 1, "{run:#?}");
+    run.stderr
+}
+
+#[test]
+fn a_refusal_names_who_listens_on_another_address() {
+    let here = listener(Ipv4Addr::LOCALHOST, 0).expect("a port");
+    let address = format!("127.0.0.1:{}", port(&here));
+    for host in ["127.0.0.2", "[::1]", "[::ffff:127.0.0.2]"] {
+        let target = format!("tcp://{host}:{}", port(&here));
+        let run = probe(&[&target]);
+        // A host without IPv6 has no ::1.
+        if !run.stderr.contains("address") {
+            let line = format!("unhealthy: {target}: connect: connection refused; listening here: {address}");
+            assert!(run.stderr.starts_with(&line), "want {line}: {run:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_on_ipv4_names_who_listens_on_ipv6_alone() {
+    let Ok(here) = listener(std::net::Ipv6Addr::LOCALHOST, 0) else { return };
+    let target = format!("http://127.0.0.1:{}/", port(&here));
+    let line =
+        format!("unhealthy: {target}: connect: connection refused; listening here: [::1]:{}", port(&here));
+    unhealthy(&[&target], &line);
+}
+
+#[test]
+fn of_nine_listeners_eight_are_named() {
+    let first = listener([127, 0, 0, 2], 0).expect("a port");
+    let port = port(&first);
+    let all: Vec<_> =
+        (3..11).map(|last| listener([127, 0, 0, last], port).expect("the port is free")).collect();
+    let target = format!("tcp://127.0.0.1:{port}");
+    let named: Vec<_> = (2..10).map(|last| format!("127.0.0.{last}:{port}")).collect();
+    let line = format!(
+        "unhealthy: {target}: connect: connection refused; listening here: {}, ...",
+        named.join(", ")
+    );
+    assert_eq!(unhealthy(&[&target], &line), line.clone() + "\n");
+    // Once, however often it was tried.
+    assert_eq!(unhealthy(&["--wait", "200ms", &target], &line), line + ", waited 200ms\n");
+    drop(all);
+}
+
+#[test]
+fn a_time_out_counts_the_connections_that_wait() {
+    for (others, host, explanation) in [
+        (0, "127.0.0.1", "; 1 connection waits to be accepted"),
+        (2, "127.0.0.1", "; 3 connections wait to be accepted"),
+        (2, "localhost", "; 3 connections wait to be accepted"),
+    ] {
+        let frozen = listener(Ipv4Addr::LOCALHOST, 0).expect("a port");
+        let _line = wait_in_line(&frozen, others);
+        let target = format!("http://{host}:{}/", port(&frozen));
+        let line = format!("unhealthy: {target}: receive: timed out after 300ms{explanation}\n");
+        unhealthy(&["-t", "300ms", &target], &line);
+    }
+}
+
+#[test]
+fn a_time_out_counts_those_of_a_listener_on_every_address() {
+    let frozen = listener(Ipv4Addr::UNSPECIFIED, 0).expect("a port");
+    let target = format!("127.0.0.9:{}", port(&frozen));
+    let line =
+        format!("unhealthy: {target}: receive: timed out after 300ms; 1 connection waits to be accepted\n");
+    unhealthy(&["-t", "300ms", &target], &line);
+}
+
+#[test]
+fn a_server_that_accepts_is_not_told_by_the_line_at_another_address() {
+    let slow = serve(silent);
+    let frozen = listener([127, 0, 0, 2], slow).expect("the port is free");
+    let _line = wait_in_line(&frozen, 2);
+    let target = format!("http://localhost:{slow}/");
+    unhealthy(&["-t", "300ms", &target], &format!("unhealthy: {target}: receive: timed out after 300ms\n"));
+}
+
+#[test]
+fn a_full_backlog_is_counted_where_connect_times_out() {
+    let frozen = listener(Ipv4Addr::LOCALHOST, 0).expect("a port");
+    let target = format!("tcp://127.0.0.1:{}", port(&frozen));
+    let line = wait_in_line(&frozen, 5000).len();
+    let line = format!("connect: timed out after 300ms; {line} connections wait to be accepted\n");
+    unhealthy(&["-t", "300ms", &target], &format!("unhealthy: {target}: {line}"));
+}
+
+#[test]
+fn a_unix_socket_has_no_such_explanation() {
+    let path = socket_path();
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
+    let path = path.display();
+    let line = format!("unhealthy: http://localhost/: connect: connection refused, over {path}\n");
+    unhealthy(&["--unix-socket", &path.to_string(), "http://localhost/"], &line);
+    let line = format!("unhealthy: unix:{path}: connect: connection refused\n");
+    unhealthy(&[&format!("unix:{path}")], &line);
+}
