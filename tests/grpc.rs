@@ -124,7 +124,14 @@ fn healthy_however_the_answer_is_cut_and_padded() {
 fn the_call_names_authority_and_service() {
     let long = format!("{}.localhost", ["a"; 60].concat());
     let very_long = format!("{0}.{0}.{0}.localhost", ["a"; 60].concat());
-    for (host, service) in [("localhost", ""), (&long, "x"), (&very_long, &["s"; 300].concat())] {
+    // The shortest lengths: gRPC's own client writes no others.
+    for (host, service, length) in [
+        ("localhost", "", &[][..]),
+        (&long, "x", b"\x0a\x01"),
+        (&long, &"s".repeat(127), b"\x0a\x7f"),
+        (&long, &"s".repeat(128), b"\x0a\x80\x01"),
+        (&very_long, &"s".repeat(300), b"\x0a\xac\x02"),
+    ] {
         let (sender, receiver) = mpsc::channel();
         let port = serve(move |mut stream| {
             let _ = sender.send(read_call(&mut stream));
@@ -133,10 +140,14 @@ fn the_call_names_authority_and_service() {
         let target = format!("grpc://{host}:{port}/{service}");
         assert_eq!(probe(&["-t20s", &target]).code, Some(0), "{target}");
         let call = receiver.recv().expect("a call");
-        assert!(call.starts_with(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0"));
+        assert!(call.starts_with(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x01\0\0\0\0"));
         let authority = format!("{host}:{port}");
         assert!(call.windows(authority.len()).any(|part| part == authority.as_bytes()), "{call:?}");
-        assert!(call.ends_with(service.as_bytes()));
+        assert!(
+            call.ends_with(
+                &[&[length.len() as u8 + service.len() as u8], length, service.as_bytes()].concat()
+            )
+        );
     }
 }
 
@@ -185,6 +196,8 @@ fn unhealthy_with_what_came_instead() {
     unhealthy(serve(answers_and_waits(page)), "200, not a gRPC answer");
     let reset = [SETTINGS, &frame(3, 0, b"\0\0\0\x08")].concat();
     unhealthy(serve(answers_and_waits(reset)), "server refused with HTTP/2 error 8");
+    let reset = [SETTINGS, &frame(3, 0, b"\0\0\x01\x02")].concat();
+    unhealthy(serve(answers_and_waits(reset)), "server refused with HTTP/2 error 258");
     let goaway = [SETTINGS, b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b"].concat();
     unhealthy(serve(answers_and_waits(goaway)), "server refused with HTTP/2 error 11");
     unhealthy(
@@ -242,8 +255,8 @@ fn what_is_kept_of_an_answer_is_bounded() {
             let _ = stream.write_all(&[SETTINGS, &frame(HEADERS, 4, b"\x88")].concat());
             while stream.write_all(&piece).is_ok() {}
         };
-        unhealthy(serve(floods), "receive: gRPC answer longer than 16 KiB");
+        unhealthy(serve(floods), "receive: gRPC answer longer than 64 KiB");
     }
     let announces = [SETTINGS, b"\xff\xff\xff\0\0\0\0\0\x01"].concat();
-    unhealthy(serve(answers_and_waits(announces)), "receive: gRPC answer longer than 16 KiB");
+    unhealthy(serve(answers_and_waits(announces)), "receive: gRPC answer longer than 64 KiB");
 }
