@@ -218,14 +218,16 @@ fn model(stream: &[u8]) -> Verdict {
             Event::Fields(block) => {
                 let Some(fields) = decode(&block) else { return is(MALFORMED) };
                 for (at, [name, value]) in fields.iter().enumerate() {
-                    let number = digits(value);
+                    let number = digits(value).filter(|_| at == 0 || !name.is(":status"));
                     if name.is(":status") {
-                        let three = number.filter(|text| text.len() == 3 && at == 0);
-                        let Some(text) = three else { return is(MALFORMED) };
-                        status = text.parse().ok();
+                        status = number;
                     } else if name.is("grpc-status") {
-                        let Some(text) = number else { return is(MALFORMED) };
-                        code = Some(text.parse().unwrap_or(u64::MAX));
+                        code = number;
+                    } else {
+                        continue;
+                    }
+                    if number.is_none() {
+                        return is(MALFORMED);
                     }
                 }
             }
@@ -250,11 +252,13 @@ fn model(stream: &[u8]) -> Verdict {
     if too_long { is(TOO_LONG) } else { None }
 }
 
-/// The text of a value that is a number, and in Huffman's code one of few digits.
-fn digits(value: &Text) -> Option<&str> {
+/// The number that a value is. Of so few digits that the length takes one byte, and in Huffman's code no
+/// more than four.
+fn digits(value: &Text) -> Option<u64> {
     let text = std::str::from_utf8(value.text.as_deref()?).ok()?;
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    (is_number && (value.sent <= 4 || !value.is_coded)).then_some(text)
+    let max = if value.is_coded { 4 } else { 126 };
+    (is_number && value.sent <= max).then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 /// The last field 1 of type varint in a message.

@@ -4,8 +4,6 @@
 //! Frames are those of RFC 9113, fields those of RFC 7541. The call's SETTINGS forbid a dynamic table,
 //! and of Huffman's code two names and the digits are enough.
 
-use std::mem::take;
-
 use crate::failure::Unhealthy;
 use crate::print::push;
 use crate::text::digits;
@@ -55,10 +53,14 @@ const MIDDLE: &[u8] = b"\0\x02te\x08trailers\x0f\x10\x10application/grpc\
 /// The length of a frame's header and a message's.
 const DATA_START: usize = FRAME_HEADER + 5;
 
-/// The last entry of the static table.
+/// `:status` and `grpc-status` with their lengths, plain, and in Huffman's code (RFC 7541, appendix B).
+const HTTP_STATUS: [&[u8]; 2] = [b"\x07:status", b"\x85\xb8\x84\x8d\x36\xa3"];
+const GRPC_STATUS: [&[u8]; 2] = [b"\x0bgrpc-status", b"\x88\x9a\xca\xc8\xb2\x12\x34\xda\x8f"];
+
+/// The values of `:status` in the static table, from index 8 on.
+const STATIC_STATUS: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
+/// The last index of the static table.
 const STATIC_MAX: u64 = 61;
-/// Its values of `:status`, from index 8 on, of three digits each.
-const STATIC_STATUS: &[u8; 21] = b"200204206304400404500";
 
 /// The statuses of a HealthCheckResponse (grpc/health/v1/health.proto); the last word stands for all others.
 static HEALTH: [&str; 5] = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN", "UNRECOGNIZED"];
@@ -137,8 +139,8 @@ pub struct Answer {
     block: Vec<u8>,
     /// The block goes on in a CONTINUATION.
     goes_on: bool,
-    /// The last DATA or HEADERS end the stream.
-    ends: bool,
+    /// END_STREAM, if the last DATA or HEADERS had it.
+    end: u8,
 }
 
 impl Answer {
@@ -180,7 +182,7 @@ impl Answer {
             let health = match (self.http, self.status) {
                 _ if self.goes_on => continue,
                 // Interim responses do not end it either.
-                (100..=200, _) if !self.ends => continue,
+                (100..=200, _) if self.end == 0 => continue,
                 (200, Some(0)) => health(&self.message).ok_or(MALFORMED)?,
                 (200, Some(status)) => {
                     let last = STATUS_CODES.len() as u64;
@@ -199,21 +201,21 @@ impl Answer {
     /// Reads DATA, HEADERS or CONTINUATION; `None` if they are malformed, or come too early or too late
     /// (RFC 9113, 8.1).
     fn frame(&mut self, kind: u8, flags: u8, mut data: &[u8]) -> Option<()> {
-        self.status = None;
-        if kind != CONTINUATION {
-            self.ends = flags & END_STREAM != 0;
-            if flags & PADDED != 0 {
-                let (padding, rest) = data.split_first()?;
-                data = rest.get(..rest.len().wrapping_sub((*padding).into()))?;
-            }
+        // CONTINUATION has one flag of its own.
+        let flags = if kind == CONTINUATION { flags & END_HEADERS | self.end } else { flags };
+        self.end = flags & END_STREAM;
+        if flags & PADDED != 0 {
+            let (padding, rest) = data.split_first()?;
+            data = rest.get(..rest.len().wrapping_sub((*padding).into()))?;
         }
         let is_final = self.http == 200;
         if kind == DATA {
             push(&mut self.message, data);
+            self.status = None;
             return is_final.then_some(());
         }
         // Deprecated, and still read over (RFC 9113, 6.2).
-        if kind == HEADERS && flags & PRIORITY != 0 {
+        if flags & PRIORITY != 0 {
             data = data.get(5..)?;
         }
         push(&mut self.block, data);
@@ -222,57 +224,56 @@ impl Answer {
             return Some(());
         }
         // Fields after the message are trailers.
-        if is_final && !self.ends {
+        if is_final && self.end == 0 {
             return None;
         }
-        let block = take(&mut self.block);
-        self.fields(&block)
-    }
-
-    /// Reads a whole block of fields.
-    fn fields(&mut self, mut block: &[u8]) -> Option<()> {
-        let mut is_first = true;
-        while let [first, ..] = *block {
-            // One leading zero more for each kind: indexed, to be indexed, another size of the table, others.
-            let kind = first.leading_zeros();
-            let index = integer(&mut block, 0x7f >> kind.min(3))?;
-            // Only at the start (RFC 7541, 4.2): most servers take note of our SETTINGS so.
-            if kind == 2 {
-                if !is_first {
-                    return None;
-                }
-                continue;
-            }
-            let mut value: Text = (false, b"");
-            let name = match index {
-                0 if kind != 0 => string(&mut block)?,
-                8..=14 => {
-                    let at = (index as usize - 8) * 3;
-                    value = (false, &STATIC_STATUS[at..at + 3]);
-                    (false, &b":status"[..])
-                }
-                1..=STATIC_MAX => value,
-                _ => return None,
-            };
-            if kind != 0 {
-                value = string(&mut block)?;
-            }
-            match name {
-                // It comes first, and so once (RFC 9113, 8.3).
-                (false, b":status") | (true, b"\xb8\x84\x8d\x36\xa3") => {
-                    let (status, 3) = number(value)? else { return None };
-                    self.http = if is_first { status } else { return None };
-                }
-                // The last one counts, as it does with gRPC's own clients.
-                (false, b"grpc-status") | (true, b"\x9a\xca\xc8\xb2\x12\x34\xda\x8f") => {
-                    self.status = Some(number(value)?.0);
-                }
-                _ => {}
-            }
-            is_first = false;
-        }
+        self.status = fields(&self.block, &mut self.http)?;
+        self.block.clear();
         Some(())
     }
+}
+
+/// Reads a whole block of fields. `http` becomes its `:status`, if it has one. Returns its `grpc-status`,
+/// if it has one; `None` if the block is malformed.
+fn fields(mut block: &[u8], http: &mut u64) -> Option<Option<u64>> {
+    let mut status = None;
+    let mut is_first = true;
+    while let [first, ..] = *block {
+        // One leading zero more for each kind: indexed, to be indexed, another size of the table, others.
+        let kind = first.leading_zeros();
+        let index = integer(&mut block, 0x7f >> kind.min(3))?;
+        // At the start only (RFC 7541, 4.2): the encoder of most servers takes note of our SETTINGS so.
+        // To what size does not matter without a table.
+        if kind == 2 {
+            if !is_first {
+                return None;
+            }
+            continue;
+        }
+        if index > STATIC_MAX || index == 0 && kind == 0 {
+            return None;
+        }
+        let [mut name, mut value] = [&b""[..]; 2];
+        if index == 0 {
+            name = string(&mut block)?;
+        }
+        if kind != 0 {
+            value = string(&mut block)?;
+        }
+        if matches!(index, 8..15) || HTTP_STATUS.contains(&name) {
+            *http = match kind {
+                // It comes before all others, and so once (RFC 9113, 8.3).
+                _ if !is_first => return None,
+                0 => STATIC_STATUS[index as usize - 8].into(),
+                _ => number(value)?,
+            };
+        } else if GRPC_STATUS.contains(&name) {
+            // The last one counts, as it does for gRPC's own clients.
+            status = Some(number(value)?);
+        }
+        is_first = false;
+    }
+    Some(status)
 }
 
 /// The refusal whose code comes first in `data`.
@@ -337,30 +338,25 @@ fn varint(data: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// A string of HPACK: whether it is in Huffman's code (RFC 7541, appendix B), and its bytes.
-type Text<'a> = (bool, &'a [u8]);
-
-/// Takes a string off.
-fn string<'a>(data: &mut &'a [u8]) -> Option<Text<'a>> {
-    let is_coded = *data.first()? >= 0x80;
-    let length = usize::try_from(integer(data, 0x7f)?).ok()?;
-    let (bytes, rest) = data.split_at_checked(length)?;
-    *data = rest;
-    Some((is_coded, bytes))
+/// Takes a string off, with its length, which says by its highest bit if it is in Huffman's code.
+fn string<'a>(data: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let start = *data;
+    let length = integer(data, 0x7f)?;
+    *data = data.get(usize::try_from(length).ok()?..)?;
+    Some(&start[..start.len() - data.len()])
 }
 
-/// The number in a string, and how many digits it has. In Huffman's code 0 to 2 have five bits, the other
-/// digits six, and all of them begin with 0; less than a byte of ones fills it up.
-fn number((is_coded, bytes): Text) -> Option<(u64, usize)> {
-    if !is_coded {
-        return Some((digits(bytes)?, bytes.len()));
-    }
-    let mut left = bytes.len() * 8;
-    if !matches!(left, 8..=32) {
-        return None;
-    }
-    let mut bits = bytes.iter().rev().fold(!0u32, |bits, byte| bits >> 8 | u32::from(*byte) << 24);
-    let (mut number, mut count) = (0, 0);
+/// The number in a string. In Huffman's code 0 to 2 have five bits, the other digits six, and all of them
+/// begin with 0; less than a byte of ones fills it up.
+fn number(string: &[u8]) -> Option<u64> {
+    let text = match string {
+        [(..=0x7e), text @ ..] => return digits(text),
+        [0x81..=0x84, text @ ..] => text,
+        _ => return None,
+    };
+    let mut left = text.len() * 8;
+    let mut bits = text.iter().rev().fold(!0u32, |bits, byte| bits >> 8 | u32::from(*byte) << 24);
+    let mut number = 0;
     while bits >> 31 == 0 {
         let (digit, width) = match bits >> 26 {
             digit @ 0..=5 => (digit >> 1, 5),
@@ -368,11 +364,10 @@ fn number((is_coded, bytes): Text) -> Option<(u64, usize)> {
             _ => return None,
         };
         number = number * 10 + u64::from(digit);
-        count += 1;
         left = left.checked_sub(width)?;
         bits = !(!bits << width);
     }
-    (bits == !0 && left < 8).then_some((number, count))
+    (bits == !0 && left < 8).then_some(number)
 }
 
 #[cfg(test)]
@@ -474,9 +469,15 @@ mod tests {
         ] {
             assert_eq!(read(&status(field)), words, "{field:x?}");
         }
-        // A length of 128, in more bytes than it needs.
-        let long = [b"\0\x0bgrpc-status\x7f\x81\x80\0", &[b'0'; 127][..], b"3"].concat();
-        assert_eq!(read(&status(&long)), "INVALID_ARGUMENT");
+        for (length, words) in [(126, "UNKNOWN"), (127, "malformed gRPC answer")] {
+            let mut long = b"\0\x0bgrpc-status".to_vec();
+            match length {
+                126 => long.push(126),
+                _ => push_varint(&mut long, 0x7f, 0),
+            }
+            long.resize(long.len() + length, b'3');
+            assert_eq!(read(&status(&long)), words, "{length}");
+        }
     }
 
     #[test]
@@ -497,14 +498,14 @@ mod tests {
             (b"\x88\x7e\x01x", "malformed gRPC answer"),
             (b"\x88\x0f\x2f\x01x", "malformed gRPC answer"),
             (b"\x88\xff\x80\x80\x80\x80\x80\x80\x80\x80\x80\0", "malformed gRPC answer"),
-            // It comes first and once, with three digits.
+            // It comes first and once.
             (b"\x88\x88", "malformed gRPC answer"),
             (b"\x8d\x08\x03200", "malformed gRPC answer"),
             (b"\0\0\0\x88", "malformed gRPC answer"),
             (b"\0\x07:status\x0220", "malformed gRPC answer"),
-            (b"\0\x07:status\x040200", "malformed gRPC answer"),
-            (b"\x08\x83\x00\x80\x0f", "malformed gRPC answer"),
-            (b"\x08\x03099", "malformed gRPC answer"),
+            (b"\0\x07:status\x032x0", "malformed gRPC answer"),
+            (b"\x08\x0299", "malformed gRPC answer"),
+            (b"\x08\x80", "malformed gRPC answer"),
             (b"\x08\x03100", "100, not a gRPC answer"),
             (b"\0\x07:status\x03999", "999, not a gRPC answer"),
             (b"\0\x07:Status\x03200", "malformed gRPC answer"),
@@ -834,7 +835,7 @@ mod tests {
                         values.push(string(&mut fields).expect("a string"));
                     }
                 }
-                assert!(values[1].1.ends_with(&authority));
+                assert!(values[1].ends_with(&authority));
                 assert_eq!(values.len(), 5);
                 assert_eq!(data[0], 0);
                 assert_eq!(u32::from_be_bytes([data[1], data[2], data[3], data[4]]) as usize, data.len() - 5);
