@@ -18,6 +18,7 @@ const SERVING: &[u8] = b"\0\0\0\0\x02\x08\x01";
 /// Types of frames, and their flags.
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
 const END: u8 = 5;
 
 fn frame(kind: u8, flags: u8, data: &[u8]) -> Vec<u8> {
@@ -121,6 +122,26 @@ fn healthy_however_the_answer_is_cut_and_padded() {
 }
 
 #[test]
+fn healthy_whatever_form_fields_and_message_have() {
+    let data = frame(DATA, 0, SERVING);
+    // As Dart's server writes them: all names in full.
+    let dart = frame(HEADERS, 4, b"\0\x07:status\x03200\0\x0ccontent-type\x10application/grpc");
+    let status = frame(HEADERS, END, b"\0\x0bgrpc-status\x010");
+    healthy(serve(answers([SETTINGS, &dart, &data, &status].concat())));
+    // Fields of 60 KB, in frames of 16.
+    let long = [&b"\x88\0\x01x\x7f\xe1\xd3\x03"[..], &[b'x'; 60_000]].concat();
+    let mut frames = frame(HEADERS, 0, b"");
+    for piece in long.chunks(16_384) {
+        frames.extend(frame(CONTINUATION, 0, piece));
+    }
+    frames.extend(frame(CONTINUATION, 4, b""));
+    healthy(serve(answers([SETTINGS, &frames, &data, &status].concat())));
+    // A field that is new, and the known one twice.
+    let message = b"\0\0\0\0\x07\x10\x96\x01\x08\x02\x08\x01";
+    healthy(serve(answers([SETTINGS, &dart, &frame(DATA, 0, message), &status].concat())));
+}
+
+#[test]
 fn the_call_names_authority_and_service() {
     let long = format!("{}.localhost", ["a"; 60].concat());
     let very_long = format!("{0}.{0}.{0}.localhost", ["a"; 60].concat());
@@ -184,6 +205,16 @@ fn unhealthy_by_name() {
     let end = frames.len() - trailers("0").len();
     unhealthy(serve(answers([&frames[..end], &trailers("13")].concat())), "INTERNAL");
     unhealthy(status(b"\0\x0cgrpc-message\x0e\x0bgrpc-status\x010\0\x0bgrpc-status\x0214"), "UNAVAILABLE");
+    // The last status counts, also by a name of the table that the call forbids.
+    let trailers = |fields: &[u8]| serve(answers([&frames[..end], &frame(HEADERS, END, fields)].concat()));
+    unhealthy(trailers(b"\x40\x0bgrpc-status\x010\0\x0bgrpc-status\x0214"), "UNAVAILABLE");
+    unhealthy(trailers(b"\x40\x0bgrpc-status\x010\x7e\x0214"), "receive: malformed gRPC answer");
+    // A message before the answer has begun.
+    for early in [&frame(HEADERS, 4, b"\x08\x03103")[..], b""] {
+        let late = frame(HEADERS, END, b"\x88\0\x0bgrpc-status\x010");
+        let stream = [SETTINGS, early, &frame(DATA, 0, SERVING), &late].concat();
+        unhealthy(serve(answers_and_waits(stream)), "receive: malformed gRPC answer");
+    }
 }
 
 #[test]
@@ -213,6 +244,22 @@ fn unhealthy_with_what_came_instead() {
     unhealthy(serve(answers(*b"")), "receive: connection closed without a response");
     unhealthy(serve(resets), "receive: connection reset");
     unhealthy(closed_port(), "connect: connection refused");
+}
+
+#[test]
+fn healthy_or_not_as_real_servers_are() {
+    for line in include_str!("grpc-answers.tsv").lines().filter(|line| !line.starts_with('#')) {
+        let [server, said, bytes] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        // Printed only when a check fails.
+        println!("{server}: {said}");
+        let digits: Vec<u8> = bytes.chars().map(|digit| digit.to_digit(16).expect("a digit") as u8).collect();
+        let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+        let port = serve(answers_and_waits(bytes));
+        match said {
+            "SERVING" => healthy(port),
+            _ => unhealthy(port, said),
+        }
+    }
 }
 
 #[test]
