@@ -38,7 +38,7 @@ pub fn check(data: &[u8]) {
     for count in 0..=stream.len() {
         // Every prefix of a short stream, some of a long one.
         if count == next || count + 2 > stream.len() || (ANSWER_MAX - 1..ANSWER_MAX + 2).contains(&count) {
-            next = count + 1 + if stream.len() < 2048 { 0 } else { numbers.below(1024) };
+            next = count + 1 + if stream.len() < 2048 { 0 } else { numbers.below(stream.len() / 16) };
             let verdict = outcome(&mut answer, &stream[..count]);
             assert_eq!(verdict, model(&stream[..count]), "after {count} bytes");
             assert_eq!(outcome(&mut Answer::default(), &stream[..count]), verdict, "{count} bytes at once");
@@ -110,15 +110,15 @@ fn outcome(answer: &mut Answer, received: &[u8]) -> Verdict {
 }
 
 /// A whole frame.
-struct Frame {
+struct Frame<'a> {
     kind: u8,
     flags: u8,
     stream: u32,
-    data: Vec<u8>,
+    data: &'a [u8],
 }
 
 /// The whole frames of a stream, and whether one follows that is too long.
-fn frames(mut rest: &[u8]) -> (Vec<Frame>, bool) {
+fn frames(mut rest: &[u8]) -> (Vec<Frame<'_>>, bool) {
     let mut frames = Vec::new();
     let mut room = ANSWER_MAX;
     while rest.len() >= 9 {
@@ -134,7 +134,7 @@ fn frames(mut rest: &[u8]) -> (Vec<Frame>, bool) {
             kind: rest[3],
             flags: rest[4],
             stream: number(&rest[5..9]) & 0x7fff_ffff,
-            data: rest[9..size].to_vec(),
+            data: &rest[9..size],
         });
         room -= size;
         rest = &rest[size..];
@@ -151,7 +151,7 @@ enum Event {
 }
 
 /// What comes on our stream, in order, each with whether it ends the stream. Nothing after what is broken.
-fn events(frames: &[Frame]) -> Vec<(Event, bool)> {
+fn events(frames: &[Frame<'_>]) -> Vec<(Event, bool)> {
     let mut events = Vec::new();
     let mut frames = frames.iter();
     while let Some(frame) = frames.next() {
@@ -162,8 +162,8 @@ fn events(frames: &[Frame]) -> Vec<(Event, bool)> {
                 Some(None) => break,
                 None => None,
             },
-            (3, 1) => number(&frame.data).map(Event::Refused),
-            (7, _) if number(&frame.data).is_some_and(|last| last % (1 << 31) == 0) => {
+            (3, 1) => number(frame.data).map(Event::Refused),
+            (7, _) if number(frame.data).is_some_and(|last| last % (1 << 31) == 0) => {
                 number(&frame.data[4..]).map(Event::Refused)
             }
             (9, _) => None,
@@ -179,7 +179,7 @@ fn events(frames: &[Frame]) -> Vec<(Event, bool)> {
 }
 
 /// The block that begins in this frame, if it is complete; `None` if it is broken.
-fn block<'a>(first: &Frame, rest: &mut impl Iterator<Item = &'a Frame>) -> Option<Option<Vec<u8>>> {
+fn block<'a>(first: &Frame<'_>, rest: &mut impl Iterator<Item = &'a Frame<'a>>) -> Option<Option<Vec<u8>>> {
     let priority = if first.flags & 0x20 == 0 { 0 } else { 5 };
     let mut block = unpadded(first)?.get(priority..)?.to_vec();
     let mut flags = first.flags;
@@ -188,7 +188,7 @@ fn block<'a>(first: &Frame, rest: &mut impl Iterator<Item = &'a Frame>) -> Optio
         if (next.kind, next.stream) != (9, 1) {
             return None;
         }
-        block.extend_from_slice(&next.data);
+        block.extend_from_slice(next.data);
         flags = next.flags;
     }
     Some(Some(block))
@@ -309,9 +309,9 @@ fn word(code: u64) -> &'static str {
     }
 }
 
-fn unpadded(frame: &Frame) -> Option<&[u8]> {
+fn unpadded<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
     if frame.flags & 8 == 0 {
-        return Some(&frame.data);
+        return Some(frame.data);
     }
     let padding = usize::from(*frame.data.first()?);
     (padding < frame.data.len()).then(|| &frame.data[1..frame.data.len() - padding])
