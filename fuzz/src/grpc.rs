@@ -281,7 +281,7 @@ fn health(message: &[u8]) -> Option<u32> {
             5 => drop(bytes.take(4)?),
             _ => return None,
         }
-        if tag / 8 == 0 {
+        if tag / 8 == 0 || tag >> 32 != 0 {
             return None;
         }
     }

@@ -76,11 +76,10 @@ pub fn decode(block: &[u8]) -> Option<Vec<[Text; 2]>> {
         let (index, is_literal) = match first {
             0x80.. => (bytes.integer(7)?, false),
             0x40.. => (bytes.integer(6)?, true),
-            0x20.. if fields.is_empty() => {
-                bytes.integer(5)?;
-                continue;
-            }
-            0x20.. => return None,
+            0x20.. => match bytes.integer(5)? {
+                ..=4096 if fields.is_empty() => continue,
+                _ => return None,
+            },
             _ => (bytes.integer(4)?, true),
         };
         let (name, value) = match index {

@@ -57,6 +57,9 @@ const DATA_START: usize = FRAME_HEADER + 5;
 const HTTP_STATUS: [&[u8]; 2] = [b"\x07:status", b"\x85\xb8\x84\x8d\x36\xa3"];
 const GRPC_STATUS: [&[u8]; 2] = [b"\x0bgrpc-status", b"\x88\x9a\xca\xc8\xb2\x12\x34\xda\x8f"];
 
+/// The size of a dynamic table without SETTINGS.
+const TABLE_SIZE: u64 = 4096;
+
 /// The values of `:status` in the static table, from index 8 on.
 const STATIC_STATUS: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
 /// The last index of the static table.
@@ -242,10 +245,10 @@ fn fields(mut block: &[u8], http: &mut u64) -> Option<Option<u64>> {
         // One leading zero more for each kind: indexed, to be indexed, another size of the table, others.
         let kind = first.leading_zeros();
         let index = integer(&mut block, 0x7f >> kind.min(3))?;
-        // At the start only (RFC 7541, 4.2): the encoder of most servers takes note of our SETTINGS so.
-        // To what size does not matter without a table.
+        // At the start only (RFC 7541, 4.2): the encoders of most servers note our SETTINGS so. One that does
+        // not know them yet keeps to the default.
         if kind == 2 {
-            if !is_first {
+            if !is_first || index > TABLE_SIZE {
                 return None;
             }
             continue;
@@ -291,7 +294,7 @@ fn health(message: &[u8]) -> Option<usize> {
     }
     let mut health = 0;
     while !fields.is_empty() {
-        let tag = varint(&mut fields)?;
+        let tag = u32::try_from(varint(&mut fields)?).ok()?;
         let skipped = match tag & 7 {
             0 => {
                 let value = varint(&mut fields)?;
@@ -491,6 +494,7 @@ mod tests {
             (b"\x20\x88", "NOT_FOUND: no such service"),
             (b"\x20\x3f\xe1\x1f\x88", "NOT_FOUND: no such service"),
             (b"\x88\x20", "malformed gRPC answer"),
+            (b"\x20\x3f\xe2\x1f\x88", "malformed gRPC answer"),
             // The static table to its end, and no other.
             (b"\x88\xbd\x0f\x2e\x01x", "NOT_FOUND: no such service"),
             (b"\x88\x80", "malformed gRPC answer"),
@@ -581,6 +585,7 @@ mod tests {
             (b"\x16\x01\x08\x01", "malformed gRPC answer"),
             (b"\x17\x01\x08\x01", "malformed gRPC answer"),
             (b"\0\x01\x08\x01", "malformed gRPC answer"),
+            (b"\x80\x80\x80\x80\x10\x01\x08\x01", "malformed gRPC answer"),
             // Of an enum 32 bits count, however long it is.
             (b"\x88\0\x81\0", "SERVING"),
             (b"\x08\x81\x80\x80\x80\x80\x80\x80\x80\x80\x01", "SERVING"),
