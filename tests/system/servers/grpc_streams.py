@@ -1,5 +1,5 @@
 """Random answers to a health check. Of those that are right the probe says what gRPC's own client says; of
-those that are broken it takes none that the client does not take. See tests/system/grpc."""
+those that are broken it takes none that the client does not take. See tests/system/servers/grpc."""
 
 import os
 import random
