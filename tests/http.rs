@@ -2,7 +2,8 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::mpsc;
 
 use support::*;
@@ -478,4 +479,37 @@ fn a_long_text_is_searched_for_within_the_deadline() {
     let text = format!("{}b", "a".repeat(60_000));
     let run = probe(&["-t", "20s", "--expect", &text, &format!("127.0.0.1:{port}")]);
     assert!(run.code == Some(1) && run.stderr.contains(": 200 OK, got \"aaa"), "{}", run.stderr);
+}
+
+#[test]
+fn the_search_for_secrets_and_texts_ends_with_the_deadline() {
+    let body = "x".repeat(1_000_000);
+    let target = format!("127.0.0.1:{}", serve(answers(format!("HTTP/1.0 200 OK\r\n\r\n{body}"))));
+    // One search for each line would take some ten seconds.
+    let data = "a line\n".repeat(15_000);
+    let run = probe(&["-t", "1s", "-d", &data, "--expect", "y", &target]);
+    run.within(GENEROUS).unhealthy(&format!(
+        "unhealthy: {target}: 200 OK, got \"{}...\", expected \"y\" in the body",
+        "x".repeat(80)
+    ));
+    // And so would these.
+    let texts = (0..9_000).flat_map(|number| ["--expect".to_string(), format!("xxxxx{number}")]);
+    let run = probe(&texts.chain(["-t".to_string(), "1s".to_string(), target.clone()]).collect::<Vec<_>>());
+    run.within(GENEROUS).unhealthy(&format!("unhealthy: {target}: 200 OK, then receive: timed out after 1s"));
+}
+
+#[test]
+fn an_answer_that_came_before_a_reset_is_read() {
+    // It reads a part of the request, answers and closes; the kernel resets what is still on its way.
+    let refuses = |mut stream: TcpStream| {
+        let _ = stream.read(&mut [0; 1000]);
+        let _ = stream.write_all(b"HTTP/1.1 413 Payload Too Large\r\nContent-Length: 0\r\n\r\n");
+    };
+    let target = format!("127.0.0.1:{}", serve(refuses));
+    let value = "x".repeat(120_000);
+    for _ in 0..20 {
+        let run = probe_env(&["-d", "${X}${X}${X}${X}${X}${X}${X}${X}", &target], &[("X", &value)]);
+        run.within(GENEROUS)
+            .unhealthy(&format!("unhealthy: {target}: 413 Payload Too Large, expected 200-399"));
+    }
 }

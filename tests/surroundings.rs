@@ -244,3 +244,17 @@ fn only_the_age_of_a_file_depends_on_the_wall_clock() {
     assert!(files > 20, "{files} files");
     assert_eq!(uses, ["let (age, suffix) = match SystemTime::now().duration_since(modified) {"]);
 }
+
+#[test]
+fn a_long_text_is_held_twice_and_no_more_often() {
+    // 20 MiB of address space, of which a dynamic binary and its libraries take some.
+    let target = format!("127.0.0.1:{}", serve(answers(OK)));
+    let probe = command();
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -v 20480 && exec \"$@\"", "sh"])
+        .arg(probe.get_program())
+        .args(probe.get_args());
+    limited.args(["-d", &"${X}".repeat(8), &target]).env("X", "x".repeat(120_000));
+    finished(limited).healthy(&format!("healthy: {target}: 200 OK in "));
+}
