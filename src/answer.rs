@@ -3,7 +3,7 @@
 use crate::input::config::Options;
 use crate::input::target::{Check, Target};
 use crate::print::{SHOWN, push, push_escaped, push_number, push_quoted};
-use crate::text::{after, cut};
+use crate::text::{after, cut, words};
 use crate::wire::request::base64;
 use crate::wire::response::NOT_HTTP;
 
@@ -81,7 +81,11 @@ impl Detail<'_> {
     fn push_shown(&mut self, bytes: &[u8]) {
         let mut hidden = [false; SHOWN];
         let shown = &bytes[..bytes.len().min(SHOWN)];
-        each_secret(self.target, self.options, &mut |secret| {
+        let pair = pair(self.target);
+        let mut hide = |secret: &[u8]| {
+            if secret.len() < SECRET_MIN && secret != pair || secret.is_empty() {
+                return;
+            }
             for at in 0..shown.len() {
                 let rest = &bytes[at..];
                 let is_cut = rest.len() >= SECRET_MIN && secret.starts_with(rest);
@@ -89,7 +93,9 @@ impl Detail<'_> {
                     hidden[at..].iter_mut().take(secret.len()).for_each(|hidden| *hidden = true);
                 }
             }
-        });
+        };
+        hide(pair);
+        each_secret(self.target, self.options, &mut hide);
         let mut was_hidden = false;
         for (byte, is_hidden) in shown.iter().zip(hidden) {
             match is_hidden {
@@ -108,34 +114,33 @@ impl Detail<'_> {
 /// Hands over each text that no line may show: what variables and files hold, credentials, values of
 /// header fields, lines of the data.
 fn each_secret(target: &Target, options: &Options, found: &mut dyn FnMut(&[u8])) {
-    let mut add = |secret: &[u8]| {
-        if secret.len() >= SECRET_MIN {
-            found(secret);
-        }
-    };
-    target.values.iter().for_each(|value| add(value));
+    target.values.iter().for_each(|value| found(value));
     for text in options.headers.iter().chain(&options.data).chain(&options.expect) {
-        text.values(0..text.text.len()).for_each(&mut add);
+        text.each_value(0..text.text.len(), found);
     }
     for header in &options.headers {
         let value = after(&header.text, b':').unwrap_or_default().trim_ascii();
-        add(value);
-        add(value.rsplit(|&byte| byte == b' ').next().unwrap_or_default());
+        found(value);
+        words(value).last().map(&mut *found);
     }
     if let Some(data) = &options.data {
-        data.text.split(|byte| b"\r\n".contains(byte)).for_each(&mut add);
+        data.text.split(|byte| b"\r\n".contains(byte)).for_each(&mut *found);
     }
     if let Check::Http(http) = &target.check
         && let Some(user_info) = &http.user_info
     {
         let (user, password) = cut(user_info, b':');
-        add(user);
-        add(password.unwrap_or_default());
-        add(&base64(user_info));
-        // Both together are one, however short they are.
-        if user_info.len() > 1 {
-            found(user_info);
-        }
+        found(user);
+        found(password.unwrap_or_default());
+        found(&base64(user_info));
+    }
+}
+
+/// User and password, if there are any: together they are a secret, however short they are.
+fn pair(target: &Target) -> &[u8] {
+    match &target.check {
+        Check::Http(http) => http.user_info.as_deref().filter(|pair| pair.len() > 1).unwrap_or_default(),
+        _ => b"",
     }
 }
 

@@ -25,13 +25,14 @@ const FILE_MAX: usize = 64 * 1024;
 fn main() -> ! {
     let mut args = env::args_os().map(OsStringExt::into_vec);
     args.next();
-    let code = match cli::parse(&mut args, &look_up) {
+    let job = cli::parse(&mut args, &look_up);
+    let code = match &job {
         Ok(Job::Print(text)) => say(true, text.as_bytes()),
         Ok(Job::Install(path)) => {
             let mut line = Vec::new();
-            say(install(&path, &mut line), &line)
+            say(install(path, &mut line), &line)
         }
-        Ok(Job::Check(config)) => check(&config),
+        Ok(Job::Check(config)) => check(config),
         Err(error) => say(false, &error.0),
     };
     exit(code)

@@ -215,17 +215,24 @@ fn unhealthy_at_the_deadline() {
             thread::sleep(Duration::from_millis(20));
         }
     };
-    for port in [
-        serve(silent),
-        serve(answers_and_waits(SETTINGS)),
-        // It serves, but never says that the call is over.
-        serve(answers_and_waits(whole[..whole.len() - trailers("0").len()].to_vec())),
-        serve(pings),
-    ] {
-        let target = format!("grpc://127.0.0.1:{port}");
-        let run = probe(&["-t", TIMEOUT, &target]);
-        run.within(GENEROUS).unhealthy(&format!("unhealthy: {target}: receive: timed out after 300ms"));
-    }
+    // It serves, but never says that the call is over.
+    let unended = whole[..whole.len() - trailers("0").len()].to_vec();
+    // At the same time, since each takes 300 ms.
+    thread::scope(|scope| {
+        for port in [
+            serve(silent),
+            serve(answers_and_waits(SETTINGS)),
+            serve(answers_and_waits(unended)),
+            serve(pings),
+        ] {
+            scope.spawn(move || {
+                let target = format!("grpc://127.0.0.1:{port}");
+                let run = probe(&["-t", TIMEOUT, &target]);
+                run.within(GENEROUS)
+                    .unhealthy(&format!("unhealthy: {target}: receive: timed out after 300ms"));
+            });
+        }
+    });
 }
 
 #[test]

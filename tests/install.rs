@@ -105,6 +105,21 @@ fn the_mode_is_that_of_a_program_whatever_the_umask() {
 }
 
 #[test]
+fn what_is_not_whole_is_for_its_owner_only() {
+    let folder = Folder::new();
+    let mut command = Command::new("sh");
+    // The kernel ends it in the middle, with SIGXFSZ (setrlimit(2)).
+    command.args(["-c", "umask 0 && ulimit -c 0 && ulimit -f 1 && exec \"$@\"", "sh"]).args(words());
+    command.arg("--install").arg(folder.join("probe"));
+    let run = finished(command);
+    assert_eq!(run.code, None, "{run:?}");
+    let names = folder.names();
+    assert!(names.len() == 1 && names[0].starts_with(".probe-"), "{names:?}");
+    let mode = fs::metadata(folder.join(&names[0])).expect("a file").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o700, "{mode:o}");
+}
+
+#[test]
 fn what_has_the_name_is_replaced() {
     let folder = Folder::new();
     let (file, link, elsewhere) = (folder.join("probe"), folder.join("link"), folder.join("elsewhere"));

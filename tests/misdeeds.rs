@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::os::unix::net::UnixListener;
+use std::thread;
 use std::time::Duration;
 
 use support::*;
@@ -25,18 +25,22 @@ fn unhealthy_when_the_server_is_silent() {
 
 #[test]
 fn unhealthy_when_the_server_drips_past_the_deadline() {
-    for start in ["", "H", "HTTP/1.1 200 ", "HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\n\r\n"] {
-        // A dripped "x" is no start of a response: that one is unhealthy at once.
-        let line = match start {
-            "" => "not an HTTP response: \"x\"",
-            "H" => "not an HTTP response: \"Hx\"",
-            "HTTP/1.1 200 OK\r\n\r\n" => "200 OK, then receive: timed out after 300ms",
-            _ => "receive: timed out after 300ms",
-        };
-        unhealthy(serve(drips(start)), &[], line);
-    }
-    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;";
-    unhealthy(serve(drips(chunked)), &[], "200 OK, then receive: timed out after 300ms");
+    let late = "receive: timed out after 300ms";
+    let late_body = "200 OK, then receive: timed out after 300ms";
+    // At the same time, since each takes 300 ms.
+    thread::scope(|scope| {
+        for (start, line) in [
+            // A dripped "x" is no start of a response: that one is unhealthy at once.
+            ("", "not an HTTP response: \"x\""),
+            ("H", "not an HTTP response: \"Hx\""),
+            ("HTTP/1.1 200 ", late),
+            ("HTTP/1.1 200 OK\r\nX: ", late),
+            ("HTTP/1.1 200 OK\r\n\r\n", late_body),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", late_body),
+        ] {
+            scope.spawn(move || unhealthy(serve(drips(start)), &[], line));
+        }
+    });
 }
 
 #[test]
@@ -103,8 +107,7 @@ fn unhealthy_when_the_server_never_reads() {
 #[test]
 fn unhealthy_when_a_unix_socket_takes_no_more() {
     // Nobody accepts; what is sent waits in the socket's buffer, of 208 KiB.
-    let path = socket_path();
-    let _listener = UnixListener::bind(&path).expect("a socket");
+    let (path, _listener) = unix_listener();
     let header = format!("X: {}", "x".repeat(60_000));
     let mut args = ["-H"; 16].map(|option| [option.to_string(), header.clone()]).concat();
     args.extend(["-t", TIMEOUT, "--unix-socket"].map(String::from));

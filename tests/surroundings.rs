@@ -7,17 +7,21 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use support::*;
 
 const OK: &str = "HTTP/1.0 200 OK\r\n\r\nhello";
+
+const SIGINT: i32 = 2;
+const SIGTERM: i32 = 15;
+const SIGCONT: i32 = 18;
+const SIGSTOP: i32 = 19;
 
 /// A healthy and an unhealthy target, and the codes they exit with.
 fn both() -> [(String, i32); 2] {
@@ -136,89 +140,97 @@ fn ignores_sigint(process: &str) -> bool {
     mask.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).expect("a mask") & 2 != 0)
 }
 
-/// The probe, at work with a deadline that is far away.
-fn started(args: &[&str]) -> Child {
+/// The probe, once it waits for something. Its deadline is far away.
+fn waiting(args: &[&str]) -> Started {
     let mut probe = command();
     if ignores_sigint("self") {
         let mut env = Command::new("env");
         env.arg("--default-signal=INT").arg(probe.get_program()).args(probe.get_args());
         probe = env;
     }
-    probe.args(["-t", "60s"]).args(args).stdout(Stdio::null()).stderr(Stdio::null());
-    let child = probe.spawn().expect("the probe runs");
-    // A signal that came before env has done its work would be lost.
-    let start = Instant::now();
-    while ignores_sigint(&child.id().to_string()) && start.elapsed() < GENEROUS {
-        std::thread::yield_now();
-    }
-    child
+    probe.args(["-t", "60s"]).args(args);
+    let probe = started(probe);
+    probe.until('S');
+    probe
 }
 
-/// Sends a signal, which must end it at once.
-fn ended_by(mut child: Child, signal: i32) {
-    let start = Instant::now();
-    // The shell's own, since a small machine may have no program of that name.
-    let kill = Command::new("sh").args(["-c", &format!("kill -{signal} {}", child.id())]).status();
-    assert!(kill.expect("sh runs").success());
-    let status = child.wait().expect("it ends");
-    assert_eq!(status.signal(), Some(signal), "{status}");
-    assert!(start.elapsed() < GENEROUS);
+/// A probe that waits to connect, one that waits to send and one that waits to receive, with the listener
+/// that keeps it waiting.
+fn in_each_phase(each: impl Fn(&str, Started, UnixListener)) {
+    // More than the 208 KiB of a socket's buffer.
+    let field = format!("X: {}", "x".repeat(60_000));
+    let large = ["-H"; 16].map(|option| [option, &field]).concat();
+    for (phase, args) in [("connect", &[][..]), ("send", &large), ("receive", &[])] {
+        let (path, listener) = if phase == "connect" { full_backlog() } else { unix_listener() };
+        let probe = waiting(&[&["--unix-socket", path.to_str().expect("UTF-8"), "http://x/"], args].concat());
+        each(phase, probe, listener);
+    }
 }
 
 #[test]
 fn sigterm_and_sigint_end_it_at_once_in_each_phase() {
-    let full = socket_path();
-    let _streams = full_backlog(&full);
-    let full = format!("unix:{}", full.display());
-    let data = "x".repeat(120_000);
-    for signal in [2, 15] {
-        // Whoever connects is announced before anything else happens.
-        let (sender, connected) = mpsc::channel();
-        let accepts = move |stream| {
-            sender.send(()).expect("the test waits");
-            silent(stream);
+    for signal in [SIGINT, SIGTERM] {
+        let ends = |phase: &str, probe: Started| {
+            probe.signal(signal);
+            let run = probe.finished();
+            assert_eq!(run.within(GENEROUS).signal, Some(signal), "{phase}: {run:?}");
         };
-        let (sender, refused) = mpsc::channel();
-        let closes = move |stream| {
-            drop(stream);
-            let _ = sender.send(());
-        };
-        let silent = format!("127.0.0.1:{}", serve(accepts));
-        let closes = format!("127.0.0.1:{}", serve(closes));
-
-        let child = started(&[&silent]);
-        connected.recv_timeout(GENEROUS).expect("it receives");
-        ended_by(child, signal);
-
-        let child = started(&["-d", &data, "--expect", "x", &format!("tcp://{silent}")]);
-        connected.recv_timeout(GENEROUS).expect("it sends or receives");
-        ended_by(child, signal);
-
-        let child = started(&["--wait", "60s", &closes]);
-        refused.recv_timeout(GENEROUS).expect("it waits for the next attempt");
-        ended_by(child, signal);
-
-        ended_by(started(&[&full]), signal);
+        in_each_phase(|phase, probe, _| ends(phase, probe));
+        ends("a pause", waiting(&["--wait", "60s", &format!("127.0.0.1:{}", closed_port())]));
     }
 }
 
-/// A listener that never accepts, and streams that fill its backlog.
-fn full_backlog(path: &Path) -> impl Sized {
-    use std::os::unix::net::{UnixListener, UnixStream};
-    let listener = UnixListener::bind(path).expect("a socket");
-    let (sender, receiver) = mpsc::channel();
-    let path = path.to_path_buf();
-    // It blocks in connect once the backlog is full, for as long as the test runs.
-    thread::spawn(move || {
-        while let Ok(stream) = UnixStream::connect(&path) {
-            let _ = sender.send(stream);
-        }
+#[test]
+fn one_that_is_stopped_and_continued_goes_on_in_each_phase() {
+    in_each_phase(|phase, probe, listener| {
+        probe.signal(SIGSTOP);
+        probe.until('T');
+        // The kernel now ends what it waits in with EINTR (signal(7)).
+        probe.signal(SIGCONT);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                read_request(&mut stream);
+                let _ = stream.write_all(OK.as_bytes());
+            }
+        });
+        let run = probe.finished();
+        assert_eq!(run.within(GENEROUS).code, Some(0), "{phase}: {run:?}");
     });
-    let mut streams = Vec::new();
-    while let Ok(stream) = receiver.recv_timeout(Duration::from_millis(500)) {
-        streams.push(stream);
+}
+
+#[test]
+fn an_answer_that_there_is_no_memory_for_is_unhealthy() {
+    let small = format!("127.0.0.1:{}", serve(answers(OK)));
+    let large = format!("127.0.0.1:{}", serve(answers(OK.to_string() + &"x".repeat(1 << 20))));
+    let limited = |kilobytes: usize, target: &str| {
+        let probe = command();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -v {kilobytes} && exec \"$@\""), "sh"]);
+        shell.arg(probe.get_program()).args(probe.get_args()).arg(target);
+        finished(shell)
+    };
+    // How little it can do with is the C library's choice.
+    let (mut too_little, mut enough) = (0, 1 << 16);
+    while enough - too_little > 64 {
+        let middle = (too_little + enough) / 2;
+        let is_enough = limited(middle, &small).code == Some(0);
+        *(if is_enough { &mut enough } else { &mut too_little }) = middle;
     }
-    (listener, streams)
+    limited(enough + 256, &large)
+        .unhealthy(&format!("unhealthy: {large}: 200 OK, then receive: out of memory"));
+}
+
+#[test]
+fn no_signal_is_sent_on_a_host() {
+    let good = format!("127.0.0.1:{}", serve(answers(OK)));
+    // As a healthy check, which sends none anywhere.
+    let run = probe(&["--wait", "20s", "--kill", "HUP", &good]);
+    match fs::read_link("/proc/self/ns/pid").is_ok_and(|link| link.as_os_str() == "pid:[4026531836]") {
+        true => run.unhealthy(
+            "probe: --kill: must run in a container, process 1 here is the host's (see probe --help)",
+        ),
+        false => run.healthy(&format!("healthy: {good}: 200 OK in ")),
+    }
 }
 
 #[test]
@@ -247,12 +259,12 @@ fn only_the_age_of_a_file_depends_on_the_wall_clock() {
 
 #[test]
 fn a_long_text_is_held_twice_and_no_more_often() {
-    // 20 MiB of address space, of which a dynamic binary and its libraries take some.
+    // 10 MiB of address space, of which a dynamic binary and its libraries take four.
     let target = format!("127.0.0.1:{}", serve(answers(OK)));
     let probe = command();
     let mut limited = Command::new("sh");
     limited
-        .args(["-c", "ulimit -v 20480 && exec \"$@\"", "sh"])
+        .args(["-c", "ulimit -v 10240 && exec \"$@\"", "sh"])
         .arg(probe.get_program())
         .args(probe.get_args());
     limited.args(["-d", &"${X}".repeat(8), &target]).env("X", "x".repeat(120_000));

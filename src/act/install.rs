@@ -76,3 +76,23 @@ fn copy(mut binary: File, mut file: File) -> Result<(), Errno> {
     // So that no failure of power, or of a server of files, comes after the rename.
     Ok(file.sync_all()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_copy_that_may_not_be_on_the_disk_is_none() {
+        // fsync(2) is all that a socket does not take.
+        let (socket, mut other) = UnixStream::pair().expect("a pair");
+        let binary = File::open("/proc/self/status").expect("a file");
+        let result = copy(binary, File::from(OwnedFd::from(socket)));
+        const EINVAL: Errno = Errno(22);
+        assert_eq!(result, Err(EINVAL));
+        let mut start = [0; 5];
+        other.read_exact(&mut start).expect("what was copied");
+        assert_eq!(&start, b"Name:");
+    }
+}

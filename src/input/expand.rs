@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::errno::{ENOENT, Errno};
+use crate::print::push;
 use crate::text::{contains, cut};
 
 /// Looks up a variable of the environment or, by a name that begins with `/`, a file: its value or
@@ -97,13 +98,14 @@ impl Expanded {
         Some(name_and_default(&self.raw[span.raw.start + 2..span.raw.end - 1]).0)
     }
 
-    /// The parts of `within` that came out of variables and files.
-    pub fn values(&self, within: Range<usize>) -> impl Iterator<Item = &[u8]> {
-        let values = self.spans.iter().filter(|span| span.is_value);
-        values.filter_map(move |span| {
+    /// Hands over the parts of `within` that came out of variables and files.
+    pub fn each_value(&self, within: Range<usize>, found: &mut dyn FnMut(&[u8])) {
+        for span in &self.spans {
             let part = span.text.start.max(within.start)..span.text.end.min(within.end);
-            self.text.get(part).filter(|value| !value.is_empty())
-        })
+            if span.is_value && !part.is_empty() {
+                found(&self.text[part]);
+            }
+        }
     }
 }
 
@@ -117,18 +119,18 @@ pub fn expand<'a>(raw: &'a [u8], max: usize, lookup: Lookup) -> Result<Expanded,
     let mut rest = raw;
     while let Some(at) = rest.iter().position(|&byte| byte == b'$') {
         let (literal, variable) = rest.split_at(at);
-        text.extend_from_slice(literal);
+        push(&mut text, literal);
         let start = text.len();
         let mut is_value = false;
         if let Some(after) = variable.strip_prefix(b"$${") {
-            text.extend_from_slice(b"${");
+            push(&mut text, "${");
             rest = after;
         } else if let Some(after) = variable.strip_prefix(b"${") {
             let (inner, after) = cut(after, b'}');
             rest = after.ok_or(Error::Malformed)?;
             is_value = push_value(&mut text, inner, lookup)?;
         } else {
-            text.push(b'$');
+            push(&mut text, "$");
             rest = &variable[1..];
             continue;
         }
@@ -138,7 +140,7 @@ pub fn expand<'a>(raw: &'a [u8], max: usize, lookup: Lookup) -> Result<Expanded,
             return Err(Error::TooLong);
         }
     }
-    text.extend_from_slice(rest);
+    push(&mut text, rest);
     if text.len() > max {
         return Err(Error::TooLong);
     }
@@ -148,7 +150,7 @@ pub fn expand<'a>(raw: &'a [u8], max: usize, lookup: Lookup) -> Result<Expanded,
 /// Appends the value of the text between `${` and `}`. Returns whether a variable or a file had it.
 fn push_value<'a>(out: &mut Vec<u8>, inner: &'a [u8], lookup: Lookup) -> Result<bool, Error<'a>> {
     if let Some(digits) = inner.strip_prefix(b"0x") {
-        out.extend_from_slice(&bytes(digits).ok_or(Error::Malformed)?);
+        push(out, bytes(digits).ok_or(Error::Malformed)?);
         return Ok(false);
     }
     let (name, default) = name_and_default(inner);
@@ -171,7 +173,7 @@ fn push_value<'a>(out: &mut Vec<u8>, inner: &'a [u8], lookup: Lookup) -> Result<
         value = line.unwrap_or(value);
     }
     let is_value = !value.is_empty();
-    out.extend_from_slice(if is_value { value } else { default.unwrap_or_default() });
+    push(out, if is_value { value } else { default.unwrap_or_default() });
     Ok(is_value)
 }
 
@@ -371,10 +373,15 @@ mod tests {
         let text = b"a${X}$${E}${E}${E:-default}${NONE:-x}${0x41}${/f}";
         let expanded = expand(text, TEXT_MAX, &lookup).expect("it expands");
         assert_eq!(expanded.text, b"avalue${E}defaultxAfile");
-        let values = |within| expanded.values(within).collect::<Vec<_>>();
-        assert_eq!(values(0..99), [&b"value"[..], b"file"]);
-        assert_eq!(values(3..21), [&b"lue"[..], b"fi"]);
-        assert_eq!(values(0..1), [b""; 0]);
+        let values = |within| {
+            let mut values = Vec::new();
+            expanded
+                .each_value(within, &mut |value| values.push(String::from_utf8_lossy(value).into_owned()));
+            values
+        };
+        assert_eq!(values(0..99), ["value", "file"]);
+        assert_eq!(values(3..21), ["lue", "fi"]);
+        assert_eq!(values(0..1), [""; 0]);
         assert_eq!((expanded.emptied_at(10), expanded.emptied_at(1)), (Some(&b"E"[..]), None));
     }
 }

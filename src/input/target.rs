@@ -145,7 +145,8 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
             return Err(if is_file { FILE } else { UNIX });
         }
         let endpoint = if is_file { Endpoint::File(path.to_vec()) } else { Endpoint::Unix(unix_path(path)?) };
-        let values = target.values(0..text.len()).map(<[u8]>::to_vec).collect();
+        let mut values = Vec::new();
+        target.each_value(0..text.len(), &mut |value| values.push(value.to_vec()));
         return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Open, over: None, values });
     }
     let parts = Parts::of(target);
@@ -236,9 +237,11 @@ impl Parts {
             Some(socket) => Endpoint::Unix(socket.path.clone()),
             None => Endpoint::Tcp(host, port.ok_or(NO_PORT)?),
         };
+        let mut values = Vec::new();
         // All but host and port.
-        let outside = [self.start..self.host_at, self.path_at..text.text.len()];
-        let values = outside.into_iter().flat_map(|part| text.values(part)).map(<[u8]>::to_vec).collect();
+        for part in [self.start..self.host_at, self.path_at..text.text.len()] {
+            text.each_value(part, &mut |value| values.push(value.to_vec()));
+        }
         Ok(Target { shown, endpoint, check, over: unix_socket.map(|socket| socket.shown.clone()), values })
     }
 

@@ -429,7 +429,7 @@ mod tests {
             |question| in_domain_a(question, refuses),
         ];
         for reply in cases {
-            assert_eq!(asked(&servers(&[(99, reply)]), Duration::from_secs(4)).expect("found"), FOUND);
+            assert_eq!(asked(&servers(&[(99, reply)]), Duration::from_secs(2)).expect("found"), FOUND);
         }
     }
 
@@ -489,7 +489,7 @@ mod tests {
         let silent = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         conf.name_servers.insert(0, silent.local_addr().expect("an address"));
         conf.name_servers.insert(0, "127.0.0.99:53".parse().expect("an address"));
-        assert_eq!(asked(&conf, Duration::from_secs(4)).expect("found"), FOUND);
+        assert_eq!(asked(&conf, Duration::from_secs(2)).expect("found"), FOUND);
         conf.name_servers.truncate(2);
         let timed_out = Unhealthy::TimedOut(Phase::Resolve);
         assert_eq!(failure(&conf, Duration::from_millis(400)), timed_out);

@@ -7,11 +7,14 @@
 #![allow(dead_code)] // Each test file uses its own part of this.
 
 use std::env;
+use std::ffi::c_int;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,6 +26,7 @@ pub const GENEROUS: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Run {
     pub code: Option<i32>,
+    pub signal: Option<i32>,
     pub stdout: String,
     pub stderr: String,
     pub elapsed: Duration,
@@ -75,11 +79,65 @@ pub fn command() -> Command {
     command
 }
 
-pub fn finished(mut command: Command) -> Run {
+pub fn finished(command: Command) -> Run {
+    started(command).finished()
+}
+
+/// A probe that runs. It is killed if its test fails meanwhile.
+pub struct Started {
+    child: Option<Child>,
+    start: Instant,
+}
+
+pub fn started(mut command: Command) -> Started {
     let start = Instant::now();
-    let Output { status, stdout, stderr } = command.output().expect("the probe runs");
-    let string = |bytes| String::from_utf8(bytes).expect("ASCII");
-    Run { code: status.code(), stdout: string(stdout), stderr: string(stderr), elapsed: start.elapsed() }
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the probe runs");
+    Started { child: Some(child), start }
+}
+
+impl Started {
+    pub fn id(&self) -> c_int {
+        self.child.as_ref().map_or(0, Child::id) as c_int
+    }
+
+    /// Waits until the kernel says that the process is in this state (proc(5)): `S` once it waits for
+    /// anything, `T` once it is stopped.
+    pub fn until(&self, state: char) {
+        let stat = format!("/proc/{}/stat", self.id());
+        let is_in_it = || {
+            let stat = std::fs::read_to_string(&stat).expect("/proc");
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with(state))
+        };
+        while !is_in_it() {
+            assert!(self.start.elapsed() < GENEROUS, "it is never in state {state}");
+            thread::yield_now();
+        }
+    }
+
+    pub fn signal(&self, number: c_int) {
+        assert_eq!(kill(self.id(), number), 0, "kill(2)");
+    }
+
+    pub fn finished(mut self) -> Run {
+        let child = self.child.take().expect("it is waited for once");
+        let Output { status, stdout, stderr } = child.wait_with_output().expect("it ends");
+        let string = |bytes| String::from_utf8(bytes).expect("ASCII");
+        Run {
+            code: status.code(),
+            signal: status.signal(),
+            stdout: string(stdout),
+            stderr: string(stderr),
+            elapsed: self.start.elapsed(),
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill().and_then(|()| child.wait());
+        }
+    }
 }
 
 /// Runs the probe with these arguments and no environment.
@@ -126,10 +184,55 @@ pub fn socket_path() -> PathBuf {
 
 /// A server on a Unix socket.
 pub fn serve_unix(deed: impl Fn(UnixStream) + Send + 'static) -> PathBuf {
-    let path = socket_path();
-    let listener = UnixListener::bind(&path).expect("a socket");
+    let (path, listener) = unix_listener();
     thread::spawn(move || listener.incoming().flatten().for_each(deed));
     path
+}
+
+/// A listener that shows whether anybody has connected to it.
+pub struct Untouched(TcpListener);
+
+impl Untouched {
+    pub fn new() -> Untouched {
+        Untouched(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"))
+    }
+
+    pub fn port(&self) -> u16 {
+        self.0.local_addr().expect("an address").port()
+    }
+
+    /// Panics if somebody has: nobody accepts, so even a connection that is over waits here.
+    #[track_caller]
+    pub fn assert(self) {
+        self.0.set_nonblocking(true).expect("a listener");
+        assert!(self.0.accept().is_err(), "somebody connected");
+    }
+}
+
+unsafe extern "C" {
+    safe fn listen(socket: c_int, backlog: c_int) -> c_int;
+    safe fn kill(process: c_int, signal: c_int) -> c_int;
+}
+
+/// Sets a listener's backlog, which std makes as large as the kernel lets it be. Linux takes one more.
+pub fn set_backlog(listener: &impl AsRawFd, backlog: c_int) {
+    assert_eq!(listen(listener.as_raw_fd(), backlog), 0, "listen(2)");
+}
+
+/// A Unix socket that nobody accepts from.
+pub fn unix_listener() -> (PathBuf, UnixListener) {
+    let path = socket_path();
+    let listener = UnixListener::bind(&path).expect("a socket");
+    (path, listener)
+}
+
+/// The same, and its backlog is full.
+pub fn full_backlog() -> (PathBuf, UnixListener) {
+    let (path, listener) = unix_listener();
+    set_backlog(&listener, 0);
+    // It keeps its place though it is closed.
+    UnixStream::connect(&path).expect("it waits to be accepted");
+    (path, listener)
 }
 
 /// A port on which nobody listens. It stays bound, so nobody else gets it.
