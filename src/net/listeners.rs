@@ -134,6 +134,7 @@ fn hex(digits: &[u8]) -> u32 {
 }
 
 /// Appends who listens: first those on `port`, then by port and address.
+#[inline(never)]
 fn push_listening(out: &mut Vec<u8>, listeners: &[Listener], port: u16) {
     let place = |one: &Listener| {
         let elsewhere = u32::from(one.port != port);
