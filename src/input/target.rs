@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::input::expand::Expanded;
 use crate::print::{push, push_number};
 use crate::sys::UNIX_PATH_MAX;
-use crate::text::{HOST_NAME_MAX, after, before, contains, digits, ip};
+use crate::text::{HOST_NAME_MAX, after, before, contains, digits, has_control, hex_digit, ip};
 
 /// A target: the endpoint, and the check to make there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ static HINTS: [(&str, &str); 7] = [
 #[inline(never)]
 pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Target, &'static str> {
     let text = &target.text[..];
-    if text.iter().any(u8::is_ascii_control) {
+    if has_control(text) {
         return Err(CONTROL);
     }
     let (scheme, path) = text.split_at_checked(5).unwrap_or_default();
@@ -270,7 +270,7 @@ pub fn unix_path(path: &[u8]) -> Result<Vec<u8>, &'static str> {
     match path {
         [] => Err(UNIX),
         path if path.len() > UNIX_PATH_MAX => Err(UNIX_TOO_LONG),
-        path if path.iter().any(u8::is_ascii_control) => Err(CONTROL),
+        path if has_control(path) => Err(CONTROL),
         path => Ok(path.to_vec()),
     }
 }
@@ -393,9 +393,8 @@ fn literal(address: IpAddr) -> Host {
 /// one in the credentials, which RFC 7617 forbids.
 fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, &'static str> {
     let text = &target.text[..end];
-    let digit = |index: usize| {
-        text.get(index).filter(|_| target.is_literal(index)).and_then(|&byte| char::from(byte).to_digit(16))
-    };
+    let digit =
+        |index: usize| text.get(index).filter(|_| target.is_literal(index)).and_then(|&byte| hex_digit(byte));
     let mut out = Vec::with_capacity(end - start + 1);
     let mut index = start;
     while index < end {
