@@ -17,10 +17,12 @@ use scratch_probe::file;
 use scratch_probe::input::cli;
 use scratch_probe::input::config::{Config, Job};
 use scratch_probe::run::run;
-use scratch_probe::sys::{Heap, STDERR, STDOUT, exit, has_clock, standard_stream, variable};
+use scratch_probe::sys::{STDERR, STDOUT, exit, has_clock, standard_stream, variable};
 
+// Tests want blocks that it does not align.
+#[cfg(not(test))]
 #[global_allocator]
-static HEAP: Heap = Heap;
+static HEAP: scratch_probe::sys::Heap = scratch_probe::sys::Heap;
 
 /// The longest file that a `${/path}` is replaced by.
 const FILE_MAX: usize = 64 * 1024;

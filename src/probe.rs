@@ -155,11 +155,11 @@ impl Attempt<'_, '_> {
             return Err(Unhealthy::WrongAnswer);
         }
         outcome?;
-        let mut missing = Missing::all_of(&options.expect);
-        missing.search(content, self.deadline)?;
-        let Some(first) = missing.first() else { return Ok(()) };
+        let mut searches = searches(options);
+        search(&mut searches, content, self.deadline)?;
+        let Some(missing) = missing(options, &searches) else { return Ok(()) };
         self.detail.push_got(content);
-        self.detail.push_expected(&first.raw);
+        self.detail.push_expected(&missing.raw);
         self.detail.push(" in the body");
         Err(Unhealthy::WrongAnswer)
     }
@@ -175,12 +175,12 @@ impl Attempt<'_, '_> {
             self.detail.push("connected");
             return Ok(());
         }
-        let mut missing = Missing::all_of(&options.expect);
+        let mut searches = searches(options);
         let mut searched = 0;
         let outcome = self.exchange(data, &mut |received| {
-            missing.search(&received[searched..], deadline)?;
+            search(&mut searches, &received[searched..], deadline)?;
             searched = received.len();
-            match missing.first() {
+            match missing(options, &searches) {
                 None => Ok(Progress::Complete),
                 Some(_) if searched >= BODY_MAX => Err(Unhealthy::WrongAnswer),
                 // Never printed: what came is shown instead, or that nothing did.
@@ -199,8 +199,8 @@ impl Attempt<'_, '_> {
             failure => failure.push(&mut self.detail.words, deadline.timeout()),
         }
         self.detail.push_got(&self.received);
-        if let Some(first) = missing.first() {
-            self.detail.push_expected(&first.raw);
+        if let Some(missing) = missing(options, &searches) {
+            self.detail.push_expected(&missing.raw);
         }
         Err(Unhealthy::WrongAnswer)
     }
@@ -223,27 +223,23 @@ impl Attempt<'_, '_> {
     }
 }
 
-/// The expected texts that have not been found yet.
-struct Missing<'a>(Vec<(&'a Expanded, Search<'a>)>);
+/// A search for each expected text.
+fn searches(options: &Options) -> Vec<Search<'_>> {
+    options.expect.iter().map(|text| Search::new(&text.text)).collect()
+}
 
-impl Missing<'_> {
-    fn all_of(texts: &[Expanded]) -> Missing<'_> {
-        Missing(texts.iter().map(|text| (text, Search::new(&text.text))).collect())
+/// Goes on with every search in the next bytes of a stream. However many there are, this ends at the deadline.
+fn search(searches: &mut [Search], bytes: &[u8], deadline: &Deadline) -> Result<(), Unhealthy> {
+    for search in searches {
+        deadline.left().ok_or(Unhealthy::TimedOut(Phase::Receive))?;
+        search.go_on(bytes);
     }
+    Ok(())
+}
 
-    fn first(&self) -> Option<&Expanded> {
-        self.0.first().map(|(text, _)| *text)
-    }
-
-    /// Goes on in the next bytes of a stream. However many texts there are, this ends at the deadline.
-    fn search(&mut self, bytes: &[u8], deadline: &Deadline) -> Result<(), Unhealthy> {
-        let mut is_in_time = true;
-        self.0.retain_mut(|(_, search)| {
-            is_in_time = is_in_time && deadline.left().is_some();
-            !is_in_time || !search.has_found(bytes)
-        });
-        if is_in_time { Ok(()) } else { Err(Unhealthy::TimedOut(Phase::Receive)) }
-    }
+/// The first text that has not been found.
+fn missing<'a>(options: &'a Options, searches: &[Search]) -> Option<&'a Expanded> {
+    searches.iter().position(|search| !search.has_found()).map(|index| &options.expect[index])
 }
 
 #[cfg(test)]

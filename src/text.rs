@@ -52,14 +52,18 @@ impl Search<'_> {
         Search { matched: 0, ..search }
     }
 
-    /// Goes on with the next bytes of the stream. Returns whether the text has been found.
-    pub fn has_found(&mut self, bytes: &[u8]) -> bool {
+    /// Goes on with the next bytes of the stream, until the text has been found.
+    pub fn go_on(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            if self.matched == self.text.len() {
+            if self.has_found() {
                 break;
             }
             self.step(byte);
         }
+    }
+
+    /// Whether the text has been found.
+    pub fn has_found(&self) -> bool {
         self.matched == self.text.len()
     }
 
@@ -76,7 +80,9 @@ impl Search<'_> {
 
 /// Whether `text` contains `part`, which is not empty.
 pub fn contains(text: &[u8], part: &[u8]) -> bool {
-    Search::new(part).has_found(text)
+    let mut search = Search::new(part);
+    search.go_on(text);
+    search.has_found()
 }
 
 /// A decimal number, `u64::MAX` where it is larger; `None` unless it is one or
@@ -142,8 +148,10 @@ mod tests {
             let stream = vec![b'a'; 40_000_000];
             let mut search = Search::new(&text);
             // In pieces of one byte, and whole.
-            let found = [stream.chunks(1).any(|byte| search.has_found(byte)), contains(&stream, &text)];
-            let _ = sender.send((found, search.has_found(b"b")));
+            stream.chunks(1).for_each(|byte| search.go_on(byte));
+            let found = [search.has_found(), contains(&stream, &text)];
+            search.go_on(b"b");
+            let _ = sender.send((found, search.has_found()));
         });
         let done = receiver.recv_timeout(Duration::from_secs(20)).expect("it takes a fraction of a second");
         assert_eq!(done, ([false, false], true));

@@ -115,7 +115,7 @@ const TARGETS: &str = "PROBE_TARGET";
 pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Job, Box<Error>> {
     let mut reader = Reader {
         lookup,
-        given: [false; OPTIONS.len()],
+        given: 0,
         config: Config::default(),
         targets: Vec::new(),
         unix_socket: None,
@@ -203,8 +203,8 @@ enum End {
 /// What has been read so far.
 struct Reader<'a> {
     lookup: Lookup<'a>,
-    /// The options that the command line sets.
-    given: [bool; OPTIONS.len()],
+    /// The options that the command line sets, a bit for each effect.
+    given: u32,
     config: Config,
     /// The targets, which can be read only once `--unix-socket` is known.
     targets: Vec<Expanded>,
@@ -225,7 +225,7 @@ impl Reader<'_> {
             }
             let (index, attached) = find(&arg)?;
             let (effect, _, name, _) = OPTIONS[index];
-            self.given[index] = true;
+            self.given |= 1 << effect as u32;
             match (effect, attached) {
                 (Effect::Help, None) => return Ok(End::Text(HELP)),
                 (Effect::Version, None) => return Ok(End::Text(VERSION)),
@@ -247,15 +247,15 @@ impl Reader<'_> {
 
     /// Whether the command line sets an option.
     fn is_given(&self, effect: Effect) -> bool {
-        OPTIONS.iter().zip(self.given).any(|((other, ..), is_given)| is_given && *other == effect)
+        self.given >> effect as u32 & 1 == 1
     }
 
     /// Reads the variables of options that are not given, and of targets if there is none.
     fn variables(&mut self) -> Result<(), Box<Error>> {
-        for (index, (effect, _, _, variable)) in OPTIONS.iter().enumerate() {
+        for (effect, _, _, variable) in &OPTIONS {
             // A start period may be set for all checks of an image, and is one of those with a signal.
             let is_idle = *effect == Effect::StartPeriod && self.config.kill.is_none();
-            if !self.given[index]
+            if !self.is_given(*effect)
                 && !is_idle
                 && !variable.is_empty()
                 && let Some(value) = self.variable(variable)

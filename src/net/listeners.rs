@@ -109,15 +109,10 @@ fn take_rows(piece: &[u8], listeners: &mut Vec<Listener>) -> Option<usize> {
 /// number, local and remote address, state, and two queues; here the second one is that of connections that
 /// wait to be accepted (net/ipv4/tcp_ipv4.c, `get_tcp4_sock`).
 fn listener(row: &[u8]) -> Option<Listener> {
-    let mut rest = row;
-    let [_, _, address, port, _, state, _, queue] = b": :   : ".map(|separator| {
-        let (field, after) = cut(rest, separator);
-        rest = after.unwrap_or_default();
-        field
-    });
-    if state != b"0A" {
-        return None;
-    }
+    let mut fields = row.split(|byte| b" :".contains(byte)).filter(|field| !field.is_empty());
+    let (address, port) = (fields.nth(1)?, fields.next()?);
+    fields.nth(2).filter(|state| *state == b"0A")?;
+    let queue = fields.nth(1)?;
     // Each 32 bits of an address, in network order, are printed as if they were a number of this host's.
     let mut ip = Ipv4Addr::UNSPECIFIED.to_ipv6_mapped().octets();
     let is_ipv6 = address.len() > 8;
