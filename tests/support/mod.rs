@@ -253,11 +253,17 @@ pub fn closed_port() -> u16 {
 pub fn read_request(stream: &mut impl Read) -> Vec<u8> {
     let mut request = Vec::new();
     let mut piece = [0; 4096];
+    let (mut searched, mut end) = (0, None);
     loop {
-        if let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") {
+        if end.is_none() {
+            let found = request[searched..].windows(4).position(|four| four == b"\r\n\r\n");
+            end = found.map(|at| searched + at + 4);
+            searched = request.len().saturating_sub(3);
+        }
+        if let Some(end) = end {
             let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-            if request.len() >= end + 4 + length.unwrap_or(0) {
+            if request.len() >= end + length.unwrap_or(0) {
                 return request;
             }
         }
