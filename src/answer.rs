@@ -113,6 +113,7 @@ impl Detail<'_> {
 
 /// Hands over each text that no line may show: what variables and files hold, credentials, values of
 /// header fields, lines of the data.
+#[inline(never)]
 fn each_secret(target: &Target, options: &Options, found: &mut dyn FnMut(&[u8])) {
     target.values.iter().for_each(|value| found(value));
     for text in options.headers.iter().chain(&options.data).chain(&options.expect) {
