@@ -314,22 +314,6 @@ fn the_pauses_of_a_wait_double() {
 }
 
 #[test]
-fn a_hold_checks_again_after_a_second_and_ends_with_the_first_failure() {
-    // As the next round would begin when the time is over, there are two.
-    for (second, code, line) in [(OK, 0, ": 200 OK in "), (DOWN, 1, ": 503 Down, expected")] {
-        let (target, count) = serve_first(answers(OK), answers(second));
-        let run = probe(&["--hold", "2s", &target]);
-        assert!(run.code == Some(code) && run.text().contains(line), "{run:?}");
-        assert_eq!((run.text().lines().count(), count.load(Ordering::Relaxed)), (1, 2), "{run:?}");
-        assert!(run.elapsed >= Duration::from_secs(1), "{run:?}");
-    }
-    let (target, count) = serve_first(answers(OK), answers(OK));
-    let closed = format!("tcp://127.0.0.1:{}", closed_port());
-    assert_eq!(probe(&["--hold", "20s", &closed, &target]).code, Some(1));
-    assert_eq!(count.load(Ordering::Relaxed), 1);
-}
-
-#[test]
 fn with_any_one_healthy_target_is_enough_and_its_line_alone_is_printed() {
     let good = format!("127.0.0.1:{}", serve(answers(OK)));
     let closed = format!("tcp://127.0.0.1:{}", closed_port());
