@@ -72,7 +72,7 @@ fn of_nine_listeners_eight_are_named() {
     );
     assert_eq!(unhealthy(&[&target], &line), line.clone() + "\n");
     // Once, however often it was tried.
-    assert_eq!(unhealthy(&["--wait", "200ms", &target], &line), line + ", waited 200ms\n");
+    assert_eq!(unhealthy(&["--wait", "400ms", &target], &line), line + ", waited 400ms\n");
     drop(all);
 }
 

@@ -376,8 +376,8 @@ fn a_failure_over_a_unix_socket_names_it_as_it_was_written() {
     let name = path.to_str().expect("UTF-8");
     let line = "unhealthy: http://x/: connect: no such file, over ${SOCK}";
     probe_env(&["--unix-socket", "${SOCK}", "http://x/"], &[("SOCK", name)]).unhealthy(line);
-    let line = "unhealthy: http://x/: connect: no such file, over ${SOCK}, waited 100ms";
-    probe_env(&["-w100ms", "--unix-socket", "${SOCK}", "http://x/"], &[("SOCK", name)]).unhealthy(line);
+    let line = "unhealthy: http://x/: connect: no such file, over ${SOCK}, waited 400ms";
+    probe_env(&["-w400ms", "--unix-socket", "${SOCK}", "http://x/"], &[("SOCK", name)]).unhealthy(line);
 }
 
 #[test]
