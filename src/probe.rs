@@ -247,7 +247,7 @@ mod tests {
     use super::*;
     use crate::input::target;
     use crate::sys::{self, DATAGRAM, STREAM};
-    use std::net::UdpSocket;
+    use std::net::{Shutdown, UdpSocket};
     use std::os::unix::net::UnixListener;
     use std::time::Duration;
 
@@ -296,7 +296,9 @@ mod tests {
         let listener = UnixListener::bind(&path).expect("a socket");
         let address = sys::unix(path.as_os_str().as_encoded_bytes());
         let connection = Connection::open(STREAM, &address, Duration::from_secs(20)).expect("connected");
-        drop(listener);
+        // Not dropped: a process that another test starts may still have it for a moment.
+        let (server, _) = listener.accept().expect("the connection");
+        server.shutdown(Shutdown::Both).expect("shut down");
         std::fs::remove_file(path).expect("removed");
         let options = Options { data: Some(Expanded::literal(b"PING\r\n")), ..Options::default() };
         let (outcome, words) = stream(connection, &options);

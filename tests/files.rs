@@ -136,7 +136,7 @@ fn what_is_no_regular_file_is_unhealthy_and_never_waited_for() {
         for max_age in [&[][..], &["--max-age", "1h"]] {
             probe(&[&[target.as_str()], max_age].concat()).within(GENEROUS).unhealthy(&line(""));
         }
-        probe(&["-w", "100ms", &target]).within(GENEROUS).unhealthy(&line(", waited 100ms"));
+        probe(&["-w", "200ms", &target]).within(GENEROUS).unhealthy(&line(", waited 200ms"));
     }
     fs::remove_dir_all(folder).expect("removed");
 }
@@ -237,8 +237,8 @@ fn a_file_is_one_target_among_others() {
     begins(probe(&["--max-age", "1h", "--any", &file, &server]), 0, &[&up], &[]);
     // A file has no socket to go over.
     begins(probe(&["--unix-socket", "/no/such", &file]), 0, &[&old], &[]);
-    let late = format!("unhealthy: {silent}: receive: timed out after 100ms");
-    let not_checked = format!("unhealthy: {file}: not checked: timed out after 100ms");
-    begins(probe(&["-t", "100ms", &silent, &file]), 1, &[], &[&late, &not_checked]);
+    let late = format!("unhealthy: {silent}: receive: timed out after 300ms");
+    let not_checked = format!("unhealthy: {file}: not checked: timed out after 300ms");
+    begins(probe(&["-t", "300ms", &silent, &file]), 1, &[], &[&late, &not_checked]);
     fs::remove_file(path).expect("removed");
 }

@@ -285,15 +285,15 @@ fn every_variable_stands_in_for_its_option() {
         })
     );
     probe_env::<&str>(&[], &[("PROBE_TARGET", &target)]).healthy(&format!("healthy: {target}: 200 OK in "));
-    probe_env(&[&silent_target], &[("PROBE_TIMEOUT", "100ms")])
-        .unhealthy(&format!("unhealthy: {silent_target}: receive: timed out after 100ms"));
+    probe_env(&[&silent_target], &[("PROBE_TIMEOUT", "300ms")])
+        .unhealthy(&format!("unhealthy: {silent_target}: receive: timed out after 300ms"));
     probe_env(&[&target], &[("PROBE_EXPECT", "world")])
         .unhealthy(&format!("unhealthy: {target}: 200 OK, got \"hello\", expected \"world\" in the body"));
     probe_env(&[echo.as_str(), "--expect", "PUT / HTTP"], &[("PROBE_METHOD", "PUT")]).healthy("healthy: ");
     probe_env(&[echo.as_str(), "--expect", "POST / HTTP"], &[("PROBE_DATA", "d")]).healthy("healthy: ");
     let closed = format!("127.0.0.1:{}", closed_port());
-    probe_env(&[&closed], &[("PROBE_WAIT", "120ms")])
-        .unhealthy(&format!("unhealthy: {closed}: connect: connection refused, waited 120ms"));
+    probe_env(&[&closed], &[("PROBE_WAIT", "400ms")])
+        .unhealthy(&format!("unhealthy: {closed}: connect: connection refused, waited 400ms"));
 }
 
 #[test]

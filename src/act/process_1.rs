@@ -74,13 +74,11 @@ mod tests {
 
     #[test]
     fn a_child_is_younger_than_its_parent() {
-        let before = age(std::process::id()).expect("an age");
         let mut child = std::process::Command::new("sleep").arg("60").spawn().expect("it starts");
-        let after = age(child.id()).expect("an age");
+        let [young, old] = [child.id(), std::process::id()].map(|process| age(process).expect("an age"));
         child.kill().expect("a child");
         child.wait().expect("a child");
-        // In ticks of 10 ms.
-        assert!(after <= before + Duration::from_millis(20) && after < Duration::from_secs(30), "{after:?}");
+        assert!(young <= old && old < Duration::from_secs(600), "{young:?}, {old:?}");
         assert_eq!(age(u32::MAX), None);
     }
 

@@ -151,18 +151,22 @@ pub fn probe_env<S: AsRef<std::ffi::OsStr>>(args: &[S], env: &[(&str, &str)]) ->
     finished(command)
 }
 
+/// What a server does with a connection.
+pub trait Deed: Fn(TcpStream) + Send + Sync + Clone + 'static {}
+impl<F: Fn(TcpStream) + Send + Sync + Clone + 'static> Deed for F {}
+
 /// A server on a port of 127.0.0.1 that does the same with every connection,
 /// each in its own thread. It ends with the test process.
-pub fn serve(misdeed: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> u16 {
+pub fn serve(misdeed: impl Deed) -> u16 {
     serve_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"), misdeed)
 }
 
 /// The same on ::1; `None` on a machine without IPv6.
-pub fn serve_v6(misdeed: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> Option<u16> {
+pub fn serve_v6(misdeed: impl Deed) -> Option<u16> {
     TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).ok().map(|listener| serve_on(listener, misdeed))
 }
 
-fn serve_on(listener: TcpListener, misdeed: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> u16 {
+fn serve_on(listener: TcpListener, misdeed: impl Deed) -> u16 {
     let port = listener.local_addr().expect("an address").port();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -249,11 +253,17 @@ pub fn closed_port() -> u16 {
 pub fn read_request(stream: &mut impl Read) -> Vec<u8> {
     let mut request = Vec::new();
     let mut piece = [0; 4096];
+    let (mut searched, mut end) = (0, None);
     loop {
-        if let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") {
+        if end.is_none() {
+            let found = request[searched..].windows(4).position(|four| four == b"\r\n\r\n");
+            end = found.map(|at| searched + at + 4);
+            searched = request.len().saturating_sub(3);
+        }
+        if let Some(end) = end {
             let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
             let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-            if request.len() >= end + 4 + length.unwrap_or(0) {
+            if request.len() >= end + length.unwrap_or(0) {
                 return request;
             }
         }
