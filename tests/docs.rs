@@ -126,7 +126,8 @@ fn every_message_that_a_page_explains_is_in_the_source() {
     // Quotations, numbers and names vary; the words between them do not.
     let is_known = |message: &str| {
         let words = message.split('"').step_by(2).collect::<Vec<_>>().join(" , ");
-        let is_name = |word: &&str| word.starts_with(char::is_uppercase) || *word == "then";
+        let varies = |c: char| c.is_uppercase() || c.is_ascii_digit();
+        let is_name = |word: &&str| word.starts_with(varies) || *word == "then";
         let words: Vec<_> = words.split(' ').map(|word| if is_name(&word) { "," } else { word }).collect();
         let words = words.join(" ");
         let mut parts = words.split(|c: char| !c.is_ascii_lowercase() && c != ' ').map(str::trim);

@@ -203,6 +203,16 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
             &[],
             "--start-period \"2h\": must be from 0 to 1h, such as 90s or 2m".into(),
         ),
+        (
+            &["--kill", "TERM", "-w1s", "x"],
+            &[("PROBE_START_PERIOD", "junk")],
+            "PROBE_START_PERIOD \"junk\": must be from 0 to 1h, such as 90s or 2m".into(),
+        ),
+        (
+            &["x"],
+            &[("PROBE_KILL", "TERM"), ("PROBE_WAIT", "1s"), ("PROBE_START_PERIOD", "-1s")],
+            "PROBE_START_PERIOD \"-1s\": must be from 0 to 1h, such as 90s or 2m".into(),
+        ),
         (&["--hold", "0", "x"], &[], format!("--hold \"0\": {duration}")),
         (&["x"], &[("PROBE_HOLD", "soon")], format!("PROBE_HOLD \"soon\": {duration}")),
         (&["http://${NO_SUCH}/"], &[], format!("variable \"NO_SUCH\": {unset}")),
@@ -258,6 +268,8 @@ fn the_command_line_beats_the_environment_which_beats_the_default() {
     probe_env(&["--status", good, &target], &[("PROBE_STATUS", "junk")]).healthy("healthy: ");
     probe_env(&[&target], &[("PROBE_STATUS", "")]).healthy("healthy: ");
     probe_env(&[&target], &[("PROBE_TARGET", "https://no/")]).healthy(&format!("healthy: {target}: "));
+    // One of the image's, which says something only beside --kill.
+    probe_env(&[&target], &[("PROBE_START_PERIOD", "junk")]).healthy("healthy: ");
 }
 
 #[test]

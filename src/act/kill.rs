@@ -144,8 +144,17 @@ mod tests {
     fn a_signal_that_may_not_be_sent_has_its_cause() {
         let mut one = One(Command::new("true").spawn().expect("it runs"));
         one.0.wait().expect("it ends");
-        kill_by_term(&one, Duration::ZERO, |line| {
+        // Nothing tells its age any more, so it is not spared.
+        kill_by_term(&one, Duration::from_secs(3600), |line| {
             assert_eq!(line, "SIGTERM not sent to process 1: errno 3\n")
         });
+    }
+
+    #[test]
+    fn one_that_is_as_old_as_the_start_period_is_not_spared() {
+        let mut one = One(Command::new("sleep").arg("60").spawn().expect("it runs"));
+        let age = one.within(|one| process_1::age(one.0.id()).filter(|age| !age.is_zero()));
+        kill_by_term(&one, age, |line| assert!(line.starts_with("sent SIGTERM to process 1"), "{line}"));
+        assert_eq!(one.end().signal(), Some(15));
     }
 }
