@@ -37,7 +37,7 @@ use_rust() {
         "or on Debian as root: apt-get install rustc-web cargo-web rust-web-src musl-dev lld"
 }
 
-# is_new_enough VERSION: none is not.
+# is_new_enough VERSION: an empty one is not.
 is_new_enough() { [ -n "$1" ] && [ "$(printf '%s\n' "$OLDEST_RUST" "$1" | sort -V | head -n 1)" = "$OLDEST_RUST" ]; }
 
 # Sets SYSROOT to the first toolchain here, or that of $RUSTC, for which `$1` holds.
