@@ -72,7 +72,7 @@ fn age(path: &[u8], max: Option<Duration>, words: &mut Vec<u8>) -> Result<(), Un
     push(words, suffix);
     let Some(max) = max else { return Ok(()) };
     push(words, ", expected at most ");
-    push_age(words, max, true);
+    push_age(words, max, false);
     Err(Unhealthy::WrongAnswer)
 }
 

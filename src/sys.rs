@@ -149,12 +149,15 @@ pub fn end_on(number: c_int) {
 /// so has SIGPIPE, which std's runtime ignores.
 pub fn become_command(command: &[Vec<u8>]) -> Errno {
     const SIGPIPE: c_int = 13;
-    signal(SIGPIPE, SIG_DFL);
     let texts: Vec<_> = command.iter().map(|text| c_text(text)).collect();
     let mut pointers: Vec<*const c_char> = texts.iter().map(|text| text.as_ptr().cast()).collect();
     pointers.push(ptr::null());
+    signal(SIGPIPE, SIG_DFL);
     // SAFETY: execvp(3) reads texts that end with NUL, the last pointer is null, and all outlive the call.
-    checked(unsafe { execvp(pointers[0], pointers.as_ptr()) }).err().unwrap_or(Errno(0))
+    let result = checked(unsafe { execvp(pointers[0], pointers.as_ptr()) });
+    // Else the line that says why could end the process.
+    signal(SIGPIPE, SIG_IGN);
+    result.err().unwrap_or(Errno(0))
 }
 
 /// Opens a file with these flags of open(2). Only its owner may open one that is made.

@@ -18,6 +18,7 @@ const SERVING: &[u8] = b"\0\0\0\0\x02\x08\x01";
 /// Types of frames, and their flags.
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
+const CONTINUATION: u8 = 9;
 const END: u8 = 5;
 
 fn frame(kind: u8, flags: u8, data: &[u8]) -> Vec<u8> {
@@ -121,10 +122,37 @@ fn healthy_however_the_answer_is_cut_and_padded() {
 }
 
 #[test]
+fn healthy_whatever_form_fields_and_message_have() {
+    let data = frame(DATA, 0, SERVING);
+    // As Dart's server writes them: all names in full.
+    let dart = frame(HEADERS, 4, b"\0\x07:status\x03200\0\x0ccontent-type\x10application/grpc");
+    let status = frame(HEADERS, END, b"\0\x0bgrpc-status\x010");
+    healthy(serve(answers([SETTINGS, &dart, &data, &status].concat())));
+    // Fields of 60 KB, in frames of 16.
+    let long = [&b"\x88\0\x01x\x7f\xe1\xd3\x03"[..], &[b'x'; 60_000]].concat();
+    let mut frames = frame(HEADERS, 0, b"");
+    for piece in long.chunks(16_384) {
+        frames.extend(frame(CONTINUATION, 0, piece));
+    }
+    frames.extend(frame(CONTINUATION, 4, b""));
+    healthy(serve(answers([SETTINGS, &frames, &data, &status].concat())));
+    // A field that is new, and the known one twice.
+    let message = b"\0\0\0\0\x07\x10\x96\x01\x08\x02\x08\x01";
+    healthy(serve(answers([SETTINGS, &dart, &frame(DATA, 0, message), &status].concat())));
+}
+
+#[test]
 fn the_call_names_authority_and_service() {
     let long = format!("{}.localhost", ["a"; 60].concat());
     let very_long = format!("{0}.{0}.{0}.localhost", ["a"; 60].concat());
-    for (host, service) in [("localhost", ""), (&long, "x"), (&very_long, &["s"; 300].concat())] {
+    // The shortest lengths: gRPC's own client writes no others.
+    for (host, service, length) in [
+        ("localhost", "", &[][..]),
+        (&long, "x", b"\x0a\x01"),
+        (&long, &"s".repeat(127), b"\x0a\x7f"),
+        (&long, &"s".repeat(128), b"\x0a\x80\x01"),
+        (&very_long, &"s".repeat(300), b"\x0a\xac\x02"),
+    ] {
         let (sender, receiver) = mpsc::channel();
         let port = serve(move |mut stream| {
             let _ = sender.send(read_call(&mut stream));
@@ -133,10 +161,14 @@ fn the_call_names_authority_and_service() {
         let target = format!("grpc://{host}:{port}/{service}");
         assert_eq!(probe(&["-t20s", &target]).code, Some(0), "{target}");
         let call = receiver.recv().expect("a call");
-        assert!(call.starts_with(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0\0"));
+        assert!(call.starts_with(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\x06\x04\0\0\0\0\0\0\x01\0\0\0\0"));
         let authority = format!("{host}:{port}");
         assert!(call.windows(authority.len()).any(|part| part == authority.as_bytes()), "{call:?}");
-        assert!(call.ends_with(service.as_bytes()));
+        assert!(
+            call.ends_with(
+                &[&[length.len() as u8 + service.len() as u8], length, service.as_bytes()].concat()
+            )
+        );
     }
 }
 
@@ -173,6 +205,16 @@ fn unhealthy_by_name() {
     let end = frames.len() - trailers("0").len();
     unhealthy(serve(answers([&frames[..end], &trailers("13")].concat())), "INTERNAL");
     unhealthy(status(b"\0\x0cgrpc-message\x0e\x0bgrpc-status\x010\0\x0bgrpc-status\x0214"), "UNAVAILABLE");
+    // The last status counts, also by a name of the table that the call forbids.
+    let trailers = |fields: &[u8]| serve(answers([&frames[..end], &frame(HEADERS, END, fields)].concat()));
+    unhealthy(trailers(b"\x40\x0bgrpc-status\x010\0\x0bgrpc-status\x0214"), "UNAVAILABLE");
+    unhealthy(trailers(b"\x40\x0bgrpc-status\x010\x7e\x0214"), "receive: malformed gRPC answer");
+    // A message before the answer has begun.
+    for early in [&frame(HEADERS, 4, b"\x08\x03103")[..], b""] {
+        let late = frame(HEADERS, END, b"\x88\0\x0bgrpc-status\x010");
+        let stream = [SETTINGS, early, &frame(DATA, 0, SERVING), &late].concat();
+        unhealthy(serve(answers_and_waits(stream)), "receive: malformed gRPC answer");
+    }
 }
 
 #[test]
@@ -185,6 +227,8 @@ fn unhealthy_with_what_came_instead() {
     unhealthy(serve(answers_and_waits(page)), "200, not a gRPC answer");
     let reset = [SETTINGS, &frame(3, 0, b"\0\0\0\x08")].concat();
     unhealthy(serve(answers_and_waits(reset)), "server refused with HTTP/2 error 8");
+    let reset = [SETTINGS, &frame(3, 0, b"\0\0\x01\x02")].concat();
+    unhealthy(serve(answers_and_waits(reset)), "server refused with HTTP/2 error 258");
     let goaway = [SETTINGS, b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b"].concat();
     unhealthy(serve(answers_and_waits(goaway)), "server refused with HTTP/2 error 11");
     unhealthy(
@@ -195,6 +239,22 @@ fn unhealthy_with_what_came_instead() {
     unhealthy(serve(answers(*b"")), "receive: connection closed without a response");
     unhealthy(serve(resets), "receive: connection reset");
     unhealthy(closed_port(), "connect: connection refused");
+}
+
+#[test]
+fn healthy_or_not_as_real_servers_are() {
+    for line in include_str!("grpc-answers.tsv").lines().filter(|line| !line.starts_with('#')) {
+        let [server, said, bytes] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        // Printed only when a check fails.
+        println!("{server}: {said}");
+        let digits: Vec<u8> = bytes.chars().map(|digit| digit.to_digit(16).expect("a digit") as u8).collect();
+        let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect();
+        let port = serve(answers_and_waits(bytes));
+        match said {
+            "SERVING" => healthy(port),
+            _ => unhealthy(port, said),
+        }
+    }
 }
 
 #[test]
@@ -244,8 +304,8 @@ fn what_is_kept_of_an_answer_is_bounded() {
             let _ = stream.write_all(&[SETTINGS, &frame(HEADERS, 4, b"\x88")].concat());
             while stream.write_all(&piece).is_ok() {}
         };
-        unhealthy(serve(floods), "receive: gRPC answer longer than 16 KiB");
+        unhealthy(serve(floods), "receive: gRPC answer longer than 64 KiB");
     }
     let announces = [SETTINGS, b"\xff\xff\xff\0\0\0\0\0\x01"].concat();
-    unhealthy(serve(answers_and_waits(announces)), "receive: gRPC answer longer than 16 KiB");
+    unhealthy(serve(answers_and_waits(announces)), "receive: gRPC answer longer than 64 KiB");
 }

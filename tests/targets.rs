@@ -297,6 +297,25 @@ fn each_attempt_of_a_wait_has_the_timeout() {
 }
 
 #[test]
+fn a_hold_checks_again_after_a_second_and_ends_with_the_first_failure() {
+    // As the next round would begin when the time is over, there are two.
+    for (second, code, line) in
+        [(OK, 0, ": 200 OK in "), ("HTTP/1.0 503 No\r\n\r\n", 1, ": 503 No, expected")]
+    {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
+        let port = serve(move |stream| match counted.fetch_add(1, Ordering::Relaxed) {
+            0 => answers(OK)(stream),
+            _ => answers(second)(stream),
+        });
+        let run = probe(&["--hold", "2s", &format!("127.0.0.1:{port}")]);
+        assert!(run.code == Some(code) && run.text().contains(line), "{run:?}");
+        assert_eq!((run.text().lines().count(), count.load(Ordering::Relaxed)), (1, 2), "{run:?}");
+        assert!(run.elapsed >= Duration::from_secs(1), "{run:?}");
+    }
+}
+
+#[test]
 fn with_any_one_healthy_target_is_enough_and_its_line_alone_is_printed() {
     let good = format!("127.0.0.1:{}", serve(answers(OK)));
     let closed = format!("tcp://127.0.0.1:{}", closed_port());

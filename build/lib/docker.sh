@@ -10,6 +10,7 @@ has_docker() { docker info >/dev/null 2>&1; }
 # Ends the test where no engine answers. Sets NAME, with which everything that
 # the test makes begins.
 use_docker() {
+    has docker || cannot_run "there is no docker command"
     has_docker || cannot_run "no Docker engine answers"
     NAME=probe-test-$$
 }
@@ -17,11 +18,12 @@ use_docker() {
 # Docker's builder since version 23. An older engine has it too, and its own
 # client knows how to ask for it, as one newer than 23 without buildx does not.
 use_buildkit() {
+    want /usr/libexec/docker/cli-plugins/docker-buildx=docker-buildx
     export DOCKER_BUILDKIT=1
     for DOCKER in docker /usr/bin/docker; do
         printf 'FROM scratch\nCOPY probe /\n' | docker_build "$NAME/buildkit" "$CONTEXT" >/dev/null && return
     done
-    fail "no client here can ask for BuildKit: Debian's package docker.io has one"
+    fail "no client here can ask for BuildKit; Debian has one in docker.io, or in docker-buildx"
 }
 
 # A swarm of one node, which is all that an engine can be in: tests take turns.
@@ -40,19 +42,19 @@ start_swarm() {
 # stand-in server for this machine, static too.
 use_context() {
     use_probe
-    use_toolchain
+    use_rust
     CONTEXT=$SCRATCH/context
     mkdir "$CONTEXT"
     cp "$PROBE" "$CONTEXT"
     compile_stand_in "$CONTEXT/stand_in" -Ctarget-feature=+crt-static
 }
 
-# docker_build IMAGE CONTEXT...: by the Dockerfile on stdin, without the network, which no test needs.
+# docker_build IMAGE CONTEXT...: by the Dockerfile on stdin, without the network, unless NETWORK names one.
 docker_build() {
     image=$1
     shift
     at_exit docker rmi --force "$image"
-    quietly "$DOCKER" build --quiet --network none --tag "$image" --file - "$@"
+    quietly "$DOCKER" build --quiet --network "${NETWORK:-none}" --tag "$image" --file - "$@"
 }
 
 # Both in an image from scratch: $NAME/server.

@@ -2,15 +2,17 @@
 # shellcheck shell=sh
 . "$(dirname "$0")/../../../build/lib/docker.sh"
 
-# An image to build with, as rust:1-alpine is one: Rust and a linker from this
+# An image to build with, as rust:1.96-alpine is one: Rust and a linker from this
 # machine's Debian packages, all other commands busybox's. apk and rustup do
 # nothing, since all that they would fetch is there.
 rust_image() {
-    need busybox=busybox-static
+    need busybox=busybox-static /usr/bin/rustc=rustc-web /usr/bin/cargo=cargo-web musl-gcc=musl-tools
+    need /usr/lib/rustlib/src/rust/library/std/Cargo.toml=rust-web-src
     # The packages, and all that they depend on; first the folders that /bin and the like point to.
     # dash, since Debian's busybox sh would run its own ar, and not the one of binutils.
     apt-cache depends --recurse --important --installed \
-        rustc-web cargo-web rust-web-src lld-22 musl-dev binutils gcc libc6-dev dash base-files |
+        rustc-web cargo-web rust-web-src "$(RUSTC=/usr/bin/rustc && use_rust && use_linker && say "${LD#ld.}")" \
+        musl-dev binutils gcc libc6-dev dash base-files |
         grep '^[a-z]' | sort -u | xargs dpkg-query --listfiles 2>/dev/null |
         grep -v -e '^/usr/share/' -e '^/etc/alternatives' | sort -u |
         tar --create --file "$CONTEXT/rust.tar" --no-recursion /usr/bin /usr/sbin /usr/lib /usr/lib64 --files-from - 2>/dev/null || :

@@ -2,8 +2,46 @@
 # shellcheck shell=sh
 . build/lib/platform.sh
 
+# The first version that knows -Cpanic=immediate-abort.
+OLDEST_RUST=1.92
+
+# Sets SYSROOT and MODE: the first Rust here, or that of $RUSTC, with the standard library's source, which
+# is compiled with the program; or with that library prebuilt for the platform. Where there is none, it is
+# fetched: by rustup, or as root from Debian.
+use_rust() {
+    MODE=source
+    find_rust has_source && return
+    MODE=prebuilt
+    find_rust has_prebuilt && return
+    MODE=source
+    if find_rust true; then
+        version=$("$SYSROOT/bin/rustc" --version)
+        is_new_enough "${version#rustc }" || fail "$version is too old, $OLDEST_RUST or newer is needed:" \
+            "rustup update, or Debian's rustc-web"
+    fi
+    if has rustup; then
+        say "rustup's Rust has no source of the standard library; it is fetched:"
+        run rustup component add rust-src && find_rust has_source && return
+    fi
+    if can_apt; then
+        apt_update
+        version=$(apt-cache policy rustc-web | sed -n 's/^ *Candidate: //p')
+        is_new_enough "$version" || fail "Debian's rustc-web $version is too old, $OLDEST_RUST or newer is needed:" \
+            "add Debian's security updates to apt's sources, or take rustup (https://rustup.rs)"
+        say "Rust is missing:"
+        # The linker is that of the newest LLVM.
+        apt_install rustc-web cargo-web rust-web-src musl-dev \
+            "$(apt-cache search --names-only '^lld-[0-9]*$' | sort -V | sed -n '$ s/ .*//p')" && find_rust has_source && return
+    fi
+    fail "Rust is missing, or the source of its standard library; either rustup (https://rustup.rs): rustup component add rust-src;" \
+        "or on Debian as root: apt-get install rustc-web cargo-web rust-web-src musl-dev lld"
+}
+
+# is_new_enough VERSION: none is not.
+is_new_enough() { [ -n "$1" ] && [ "$(printf '%s\n' "$OLDEST_RUST" "$1" | sort -V | head -n 1)" = "$OLDEST_RUST" ]; }
+
 # Sets SYSROOT to the first toolchain here, or that of $RUSTC, for which `$1` holds.
-find_toolchain() {
+find_rust() {
     for rustc in ${RUSTC:-rustc /usr/bin/rustc}; do
         SYSROOT=$("$rustc" --print sysroot 2>/dev/null) || continue
         [ -x "$SYSROOT/bin/cargo" ] && "$1" && return
@@ -20,22 +58,6 @@ has_source() {
 }
 
 has_prebuilt() { [ -d "$SYSROOT/lib/rustlib/$TRIPLE/lib" ]; }
-
-# Sets SYSROOT and MODE: a Rust with the standard library's source, which is
-# here, or rustup's, or Debian's; else one with that library prebuilt.
-use_toolchain() {
-    MODE=source
-    find_toolchain has_source && return
-    MODE=prebuilt
-    find_toolchain has_prebuilt && return
-    MODE=source
-    say "No Rust here with the standard library's source; it is fetched:"
-    has rustup && run rustup component add rust-src && find_toolchain has_source && return
-    can_apt && apt_install rustc-web cargo-web rust-web-src musl-dev &&
-        find_toolchain has_source && return
-    fail "no toolchain for $PLATFORM; either: rustup component add rust-src," \
-        "or on Debian as root: apt-get install rustc-web cargo-web rust-web-src musl-dev"
-}
 
 # Sets LD: the lld that rustup brings, which rustc finds by this name, else that
 # of the compiler's own LLVM, else whichever is here.
@@ -58,6 +80,8 @@ use_musl() {
     { has apt-get && has dpkg-deb && fetch_musl && find_musl; } ||
         fail "no musl for $PLATFORM: rustup target add $TRIPLE, or Debian's package musl-dev:$DEBIAN"
 }
+
+musl_version() { strings -a "$MUSL_DIR/libc.a" | grep -x '[0-9]\.[0-9]*\.[0-9]*'; }
 
 find_musl() {
     for MUSL_DIR in "$SYSROOT/lib/rustlib/$TRIPLE/lib/self-contained" "/usr/lib/$MUSL" \

@@ -3,7 +3,8 @@
 //!
 //! Input: flags, seed, the stream. The low bits of the flags: 0 takes the stream as it is, 1 for an
 //! authority and a service, 2 for the fields of an answer, 3 for its message, in frames of the
-//! seed's sizes. 4 repeats it until the cap is passed.
+//! seed's sizes. 4 repeats it until the cap is passed. 8 puts the message's length before it.
+//! Of the seed of fields, 1 ends the stream with them, 2 lets them follow a message, 4 cuts them.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use scratch_probe::input::target::SERVICE_MAX;
 use scratch_probe::wire::grpc::{ANSWER_MAX, Answer, request};
 use scratch_probe::wire::progress::Progress;
 
+use super::hpack::{Bytes, Text, decode};
 use super::{Numbers, take};
 
 const SETTINGS: &[u8] = b"\0\0\0\x04\0\0\0\0\0";
@@ -24,8 +26,9 @@ pub fn check(data: &[u8]) {
     let mut stream = match flags & 3 {
         0 => stream.to_vec(),
         1 => return call(stream, &mut numbers),
-        2 => [SETTINGS, &frame(1, 4 | seed & 1, stream)].concat(),
-        _ => in_frames(stream, &mut numbers),
+        2 => fields(stream, seed, &mut numbers),
+        _ if flags & 8 == 0 => in_frames(stream, &mut numbers),
+        _ => in_frames(&[&[0], &(stream.len() as u32).to_be_bytes()[..], stream].concat(), &mut numbers),
     };
     if flags & 4 != 0 && !stream.is_empty() {
         stream = stream.repeat(ANSWER_MAX / stream.len() + 2);
@@ -35,7 +38,7 @@ pub fn check(data: &[u8]) {
     for count in 0..=stream.len() {
         // Every prefix of a short stream, some of a long one.
         if count == next || count + 2 > stream.len() || (ANSWER_MAX - 1..ANSWER_MAX + 2).contains(&count) {
-            next = count + 1 + if stream.len() < 2048 { 0 } else { numbers.below(1024) };
+            next = count + 1 + if stream.len() < 2048 { 0 } else { numbers.below(stream.len() / 16) };
             let verdict = outcome(&mut answer, &stream[..count]);
             assert_eq!(verdict, model(&stream[..count]), "after {count} bytes");
             assert_eq!(outcome(&mut Answer::default(), &stream[..count]), verdict, "{count} bytes at once");
@@ -48,6 +51,22 @@ pub fn check(data: &[u8]) {
 
 fn frame(kind: u8, flags: u8, data: &[u8]) -> Vec<u8> {
     [&(data.len() as u32).to_be_bytes()[1..], &[kind, flags, 0, 0, 0, 1], data].concat()
+}
+
+/// An answer with these fields, at its start or at its end, whole or in pieces.
+fn fields(block: &[u8], seed: u8, numbers: &mut Numbers) -> Vec<u8> {
+    let mut stream = SETTINGS.to_vec();
+    if seed & 2 != 0 {
+        stream.extend([frame(1, 4, b"\x88"), frame(0, 0, b"\0\0\0\0\x02\x08\x01")].concat());
+    }
+    let (mut kind, mut flags, mut rest) = (1, seed & 1, block);
+    while seed & 4 != 0 && !rest.is_empty() {
+        let (piece, after) = rest.split_at(rest.len().min(numbers.below(20)));
+        stream.extend(frame(kind, flags, piece));
+        (kind, flags, rest) = (9, 0, after);
+    }
+    stream.extend(frame(kind, 4 | flags, rest));
+    stream
 }
 
 /// An answer with this message, cut and padded.
@@ -70,7 +89,7 @@ fn in_frames(message: &[u8], numbers: &mut Numbers) -> Vec<u8> {
 type Verdict = Option<Result<(), String>>;
 
 const NOT_HTTP: &str = "not an HTTP/2 response";
-const TOO_LONG: &str = "gRPC answer longer than 16 KiB";
+const TOO_LONG: &str = "gRPC answer longer than 64 KiB";
 const MALFORMED: &str = "malformed gRPC answer";
 
 fn is(words: &str) -> Verdict {
@@ -91,15 +110,15 @@ fn outcome(answer: &mut Answer, received: &[u8]) -> Verdict {
 }
 
 /// A whole frame.
-struct Frame {
+struct Frame<'a> {
     kind: u8,
     flags: u8,
     stream: u32,
-    data: Vec<u8>,
+    data: &'a [u8],
 }
 
 /// The whole frames of a stream, and whether one follows that is too long.
-fn frames(mut rest: &[u8]) -> (Vec<Frame>, bool) {
+fn frames(mut rest: &[u8]) -> (Vec<Frame<'_>>, bool) {
     let mut frames = Vec::new();
     let mut room = ANSWER_MAX;
     while rest.len() >= 9 {
@@ -115,12 +134,69 @@ fn frames(mut rest: &[u8]) -> (Vec<Frame>, bool) {
             kind: rest[3],
             flags: rest[4],
             stream: number(&rest[5..9]) & 0x7fff_ffff,
-            data: rest[9..size].to_vec(),
+            data: &rest[9..size],
         });
         room -= size;
         rest = &rest[size..];
     }
     (frames, room < 9 && rest.len() >= room)
+}
+
+/// What comes on our stream.
+enum Event {
+    Data(Vec<u8>),
+    Fields(Vec<u8>),
+    Refused(u32),
+    Broken,
+}
+
+/// What comes on our stream, in order, each with whether it ends the stream. Nothing after what is broken.
+fn events(frames: &[Frame<'_>]) -> Vec<(Event, bool)> {
+    let mut events = Vec::new();
+    let mut frames = frames.iter();
+    while let Some(frame) = frames.next() {
+        let event = match (frame.kind, frame.stream) {
+            (0, 1) => unpadded(frame).map(|data| Event::Data(data.to_vec())),
+            (1, 1) => match block(frame, &mut frames) {
+                Some(Some(block)) => Some(Event::Fields(block)),
+                Some(None) => break,
+                None => None,
+            },
+            (3, 1) => number(frame.data).map(Event::Refused),
+            (7, _) if number(frame.data).is_some_and(|last| last % (1 << 31) == 0) => {
+                number(&frame.data[4..]).map(Event::Refused)
+            }
+            (9, _) => None,
+            _ => continue,
+        };
+        let is_broken = event.is_none();
+        events.push((event.unwrap_or(Event::Broken), frame.flags & 1 == 1));
+        if is_broken {
+            break;
+        }
+    }
+    events
+}
+
+/// The block that begins in this frame, if it is complete; `None` if it is broken.
+fn block<'a>(first: &Frame<'_>, rest: &mut impl Iterator<Item = &'a Frame<'a>>) -> Option<Option<Vec<u8>>> {
+    let priority = if first.flags & 0x20 == 0 { 0 } else { 5 };
+    let mut block = unpadded(first)?.get(priority..)?.to_vec();
+    let mut flags = first.flags;
+    while flags & 4 == 0 {
+        let Some(next) = rest.next() else { return Some(None) };
+        if (next.kind, next.stream) != (9, 1) {
+            return None;
+        }
+        block.extend_from_slice(next.data);
+        flags = next.flags;
+    }
+    Some(Some(block))
+}
+
+/// The first 32 bits.
+fn number(data: &[u8]) -> Option<u32> {
+    Some(data.get(..4)?.iter().fold(0, |number, &byte| number << 8 | u32::from(byte)))
 }
 
 fn model(stream: &[u8]) -> Verdict {
@@ -131,57 +207,85 @@ fn model(stream: &[u8]) -> Verdict {
     let (frames, too_long) = frames(stream);
     let mut status = None;
     let mut message = Vec::new();
-    for frame in &frames {
-        let ends = frame.flags & 1 == 1;
-        let mut trailer = None;
-        match (frame.kind, frame.stream) {
-            (0, 1) => match unpadded(frame) {
-                Some(data) => message.extend_from_slice(data),
-                None => return is(MALFORMED),
-            },
-            (1, 1) => {
-                let fields = unpadded(frame)
-                    .filter(|_| frame.flags & 4 == 4)
-                    .and_then(|data| data.get(if frame.flags & 0x20 == 0 { 0 } else { 5 }..))
-                    .and_then(fields);
-                let Some(fields) = fields else { return is(MALFORMED) };
-                for (name, value) in fields {
-                    let Some(number) = value.number() else { return is(MALFORMED) };
-                    match name {
-                        Name::Status => status = Some(number),
-                        Name::GrpcStatus => trailer = Some(number),
+    for (event, ends) in events(&frames) {
+        let mut code = None;
+        match event {
+            Event::Broken => return is(MALFORMED),
+            Event::Refused(code) => return is(&format!("server refused with HTTP/2 error {code}")),
+            Event::Data(_) if status != Some(200) => return is(MALFORMED),
+            Event::Data(data) => message.extend(data),
+            Event::Fields(_) if status == Some(200) && !ends => return is(MALFORMED),
+            Event::Fields(block) => {
+                let Some(fields) = decode(&block) else { return is(MALFORMED) };
+                for (at, [name, value]) in fields.iter().enumerate() {
+                    let number = digits(value).filter(|_| at == 0 || !name.is(":status"));
+                    if name.is(":status") {
+                        status = number;
+                    } else if name.is("grpc-status") {
+                        code = number;
+                    } else {
+                        continue;
+                    }
+                    if number.is_none() {
+                        return is(MALFORMED);
                     }
                 }
             }
-            (3, 1) if frame.data.len() == 4 => {
-                return is(&format!("server refused with HTTP/2 error {}", frame.data[3]));
-            }
-            // By the lowest byte of the last stream's number.
-            (7, _) if frame.data.len() >= 8 && frame.data[3] == 0 => {
-                return is(&format!("server refused with HTTP/2 error {}", frame.data[7]));
-            }
-            _ => continue,
         }
-        let health = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
-        match (status, ends, trailer) {
-            (None | Some(0), ..) => return is(MALFORMED),
-            (Some(100..=200), false, _) => {}
-            (Some(200), true, Some(0)) => {
-                let value = match message[..] {
-                    [0, 0, 0, 0, 0] => 0,
-                    [0, 0, 0, 0, 2, 8, value] if value < 4 => value,
-                    _ => return is(MALFORMED),
-                };
-                return match value {
-                    1 => Some(Ok(())),
-                    _ => is(&format!("{}, expected SERVING", health[usize::from(value)])),
+        match (status, code) {
+            (None | Some(..100), _) => return is(MALFORMED),
+            (Some(100..=200), _) if !ends => {}
+            (Some(200), Some(0)) => {
+                return match health(&message) {
+                    Some(1) => Some(Ok(())),
+                    Some(0) => is("UNKNOWN, expected SERVING"),
+                    Some(2) => is("NOT_SERVING, expected SERVING"),
+                    Some(3) => is("SERVICE_UNKNOWN, expected SERVING"),
+                    Some(_) => is("UNRECOGNIZED, expected SERVING"),
+                    None => is(MALFORMED),
                 };
             }
-            (Some(200), true, Some(code)) if code < u64::MAX => return is(word(code)),
-            (Some(status), ..) => return is(&format!("{status}, not a gRPC answer")),
+            (Some(200), Some(code)) => return is(word(code)),
+            (Some(status), _) => return is(&format!("{status}, not a gRPC answer")),
         }
     }
     if too_long { is(TOO_LONG) } else { None }
+}
+
+/// The number that a value is. Of so few digits that the length takes one byte, and in Huffman's code no
+/// more than four.
+fn digits(value: &Text) -> Option<u64> {
+    let text = std::str::from_utf8(value.text.as_deref()?).ok()?;
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let max = if value.is_coded { 4 } else { 126 };
+    (is_number && value.sent <= max).then(|| text.parse().unwrap_or(u64::MAX))
+}
+
+/// The last field 1 of type varint in a message.
+fn health(message: &[u8]) -> Option<u32> {
+    let (prefix, fields) = message.split_at_checked(5)?;
+    if prefix[0] != 0 || number(&prefix[1..])? as usize != fields.len() {
+        return None;
+    }
+    let mut bytes = Bytes(fields);
+    let mut varints = Vec::new();
+    while !bytes.0.is_empty() {
+        let tag = bytes.varint()?;
+        match tag % 8 {
+            0 => varints.push((tag / 8, bytes.varint()?)),
+            1 => drop(bytes.take(8)?),
+            2 => {
+                let length = bytes.varint()?;
+                bytes.take(usize::try_from(length).ok()?)?;
+            }
+            5 => drop(bytes.take(4)?),
+            _ => return None,
+        }
+        if tag / 8 == 0 || tag >> 32 != 0 {
+            return None;
+        }
+    }
+    Some(varints.iter().rev().find(|(field, _)| *field == 1).map_or(0, |(_, value)| *value as u32))
 }
 
 fn word(code: u64) -> &'static str {
@@ -205,120 +309,12 @@ fn word(code: u64) -> &'static str {
     }
 }
 
-fn unpadded(frame: &Frame) -> Option<&[u8]> {
+fn unpadded<'a>(frame: &Frame<'a>) -> Option<&'a [u8]> {
     if frame.flags & 8 == 0 {
-        return Some(&frame.data);
+        return Some(frame.data);
     }
     let padding = usize::from(*frame.data.first()?);
     (padding < frame.data.len()).then(|| &frame.data[1..frame.data.len() - padding])
-}
-
-/// The two fields that count.
-enum Name {
-    Status,
-    GrpcStatus,
-}
-
-/// A value as a number, or as it is written, in Huffman's code or not.
-enum Value {
-    Static(u64),
-    Text(bool, Vec<u8>),
-}
-
-impl Value {
-    fn number(&self) -> Option<u64> {
-        match self {
-            Value::Static(number) => Some(*number),
-            Value::Text(false, text) => {
-                let is_number = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-                let text = String::from_utf8_lossy(text);
-                is_number.then(|| text.parse().unwrap_or(u64::MAX))
-            }
-            Value::Text(true, text) => {
-                // RFC 7541, appendix B.
-                let codes = [
-                    "00000", "00001", "00010", "011001", "011010", "011011", "011100", "011101", "011110",
-                    "011111",
-                ];
-                if !(1..=4).contains(&text.len()) {
-                    return None;
-                }
-                // More ones than a byte has room for are no error here.
-                let bits: String =
-                    text.iter().chain(&[0xff; 3]).take(4).map(|byte| format!("{byte:08b}")).collect();
-                let mut bits = &bits[..];
-                let mut digits = String::new();
-                while bits.contains('0') {
-                    let bits_padded = format!("{bits}11111");
-                    let (digit, code) =
-                        codes.iter().enumerate().find(|(_, code)| bits_padded.starts_with(**code))?;
-                    digits.push_str(&digit.to_string());
-                    bits = bits.get(code.len()..).unwrap_or_default();
-                }
-                digits.parse().ok()
-            }
-        }
-    }
-}
-
-/// Those fields of a block that count, if all of it is well-formed.
-fn fields(block: &[u8]) -> Option<Vec<(Name, Value)>> {
-    let mut bytes = Bytes(block);
-    let mut fields = Vec::new();
-    while let Some(&first) = bytes.0.first() {
-        if first >= 128 {
-            let index = bytes.integer(7)?;
-            let statuses = [200, 204, 206, 304, 400, 404, 500];
-            if (8..15).contains(&index) {
-                fields.push((Name::Status, Value::Static(statuses[index - 8])));
-            }
-        } else if (32..64).contains(&first) {
-            bytes.integer(5)?;
-        } else {
-            let index = bytes.integer(if first >= 64 { 6 } else { 4 })?;
-            let name = if index == 0 { Some(bytes.string()?) } else { None };
-            let (coded, text) = bytes.string()?;
-            let value = Value::Text(coded, text);
-            match name {
-                None if (8..15).contains(&index) => fields.push((Name::Status, value)),
-                Some((false, name)) if name == b"grpc-status" => fields.push((Name::GrpcStatus, value)),
-                Some((true, name)) if name == [0x9a, 0xca, 0xc8, 0xb2, 0x12, 0x34, 0xda, 0x8f] => {
-                    fields.push((Name::GrpcStatus, value));
-                }
-                _ => {}
-            }
-        }
-    }
-    Some(fields)
-}
-
-/// Bytes that are taken from the front.
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
-        let taken = self.0.get(..count)?;
-        self.0 = &self.0[count..];
-        Some(taken)
-    }
-
-    /// An integer whose first byte has so many bits of it, with three bytes more at most.
-    fn integer(&mut self, bits: u32) -> Option<usize> {
-        let most = (1 << bits) - 1;
-        let start = usize::from(self.take(1)?[0]) & most;
-        if start < most {
-            return Some(start);
-        }
-        let size = 1 + self.0.iter().take(3).position(|&byte| byte < 128)?;
-        let more = self.take(size)?.iter().rev().fold(0, |more, &byte| more * 128 + usize::from(byte) % 128);
-        Some(most + more)
-    }
-
-    fn string(&mut self) -> Option<(bool, Vec<u8>)> {
-        let coded = *self.0.first()? >= 128;
-        let length = self.integer(7)?;
-        Some((coded, self.take(length)?.to_vec()))
-    }
 }
 
 /// A call in which every length is right and nothing is left over.
@@ -336,21 +332,29 @@ fn call(data: &[u8], numbers: &mut Numbers) {
         assert!(size <= 16_384, "a frame of {size} bytes");
         sent.push((header[3..].to_vec(), Bytes(bytes.take(size).expect("its data"))));
     }
-    let [(settings, empty), (headers, fields), (data, message)] = &mut sent[..] else {
+    let [(settings, settings_data), (headers, fields), (data, message)] = &mut sent[..] else {
         panic!("three frames")
     };
-    assert_eq!((&settings[..], empty.0), (&[4, 0, 0, 0, 0, 0][..], &b""[..]));
+    assert_eq!(
+        (&settings[..], settings_data.0),
+        (&[4, 0, 0, 0, 0, 0][..], &[0, 1, 0, 0, 0, 0][..]),
+        "HEADER_TABLE_SIZE: 0"
+    );
     assert_eq!((&headers[..], &data[..]), (&[1, 4, 0, 0, 0, 1][..], &[0, 1, 0, 0, 0, 1][..]));
     assert_eq!(fields.take(2), Some(&[0x83, 0x86][..]), "POST, http");
-    for (index, value) in [(4, &b"/grpc.health.v1.Health/Check"[..]), (1, authority)] {
+    let mut literal = |index| {
         assert_eq!(fields.integer(4), Some(index));
-        assert_eq!(fields.string(), Some((false, value.to_vec())));
-    }
-    assert_eq!(fields.integer(4), Some(0));
-    assert_eq!(fields.string(), Some((false, b"te".to_vec())));
-    assert_eq!(fields.string(), Some((false, b"trailers".to_vec())));
-    assert_eq!(fields.integer(4), Some(31), "content-type");
-    assert_eq!(fields.string(), Some((false, b"application/grpc".to_vec())));
+        if index == 0 {
+            assert!(fields.string().expect("a name").is("te"));
+        }
+        let value = fields.string().expect("a value");
+        assert!(!value.is_coded);
+        value.text.expect("plain")
+    };
+    assert_eq!(literal(4), b"/grpc.health.v1.Health/Check");
+    assert_eq!(literal(1), authority);
+    assert_eq!(literal(0), b"trailers");
+    assert_eq!(literal(31), b"application/grpc", "content-type");
     assert_eq!(fields.0, b"");
     assert_eq!(message.take(1), Some(&[0][..]), "not compressed");
     let size =
@@ -358,9 +362,9 @@ fn call(data: &[u8], numbers: &mut Numbers) {
     assert_eq!(size, message.0.len());
     if !name.is_empty() {
         assert_eq!(message.take(1), Some(&[0x0a][..]));
-        let low = message.take(2).expect("a length");
-        assert!(low[0] >= 128 && low[1] < 128);
-        assert_eq!(usize::from(low[0]) - 128 + usize::from(low[1]) * 128, name.len());
+        let before = message.0.len();
+        assert_eq!(message.varint(), Some(name.len() as u64));
+        assert_eq!(before - message.0.len(), if name.len() < 128 { 1 } else { 2 }, "the shortest");
     }
     assert_eq!(message.0, name);
 }

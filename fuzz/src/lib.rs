@@ -5,6 +5,7 @@ pub mod body;
 pub mod dns;
 pub mod expand;
 pub mod grpc;
+pub mod hpack;
 pub mod options;
 pub mod response;
 pub mod strict;

@@ -17,13 +17,13 @@ const TABLE_MAX: usize = 64 * 1024;
 /// The most listeners that are named.
 const NAMED_MAX: usize = 8;
 
-/// The longest explanation: ten lines fit into Docker's 4,096 bytes of output.
+/// The longest explanation: Docker keeps 4,096 bytes of a check's output.
 const LENGTH_MAX: usize = 400;
 
 /// What stands for the listeners that are not named.
 const MORE: &str = ", ...";
 
-/// Docker's name server, which is in every container on a network of one's own.
+/// The name server that Docker puts into each container of a user-defined network.
 const DOCKER_DNS: Ipv6Addr = Ipv4Addr::new(127, 0, 0, 11).to_ipv6_mapped();
 
 /// Appends why `endpoint` failed, as far as the kernel knows; nothing for another host.
@@ -96,7 +96,7 @@ fn take_rows(piece: &[u8], listeners: &mut Vec<Listener>) -> Option<usize> {
     while let (row, Some(after)) = cut(rest, b'\n') {
         match listener(row) {
             Some(listener) => listeners.push(listener),
-            // The head of the table.
+            // The header.
             None if !row.contains(&b':') => {}
             None => return None,
         }
@@ -136,6 +136,7 @@ fn hex(digits: &[u8]) -> u32 {
 /// Appends who listens: first those on `port`, then by port and address.
 #[inline(never)]
 fn push_listening(out: &mut Vec<u8>, listeners: &[Listener], port: u16) {
+    // In one number what is one: a tuple of it all would take 300 bytes more to compare.
     let place = |one: &Listener| {
         let elsewhere = u32::from(one.port != port);
         (elsewhere << 17 | u32::from(one.port) << 1 | u32::from(one.is_ipv6), one.ip.octets())
@@ -190,8 +191,11 @@ fn push_waiting(out: &mut Vec<u8>, listeners: &[Listener], addresses: &[Ipv6Addr
     if waiting > 0 {
         push(out, "; ");
         push_number(out, waiting);
-        push(out, if waiting == 1 { " connection waits" } else { " connections wait" });
-        push(out, " to be accepted");
+        let words = match waiting {
+            1 => " connection waits to be accepted",
+            _ => " connections wait to be accepted",
+        };
+        push(out, words);
     }
 }
 

@@ -1,12 +1,14 @@
 //! A stand-in for TorrServer on TS_PORT (8090) of all addresses, as far as a
 //! check can tell: `/echo` (and `/health`), the play list with its login, forced HTTPS; on
 //! TS_SSL_PORT a ServerHello, and 400 to plain HTTP. Anything else is 404. Prints its port: TS_PORT=0
-//! takes a free one. SIGTERM ends it, unless TS_DONTKILL is set. After a request for `/lock` nobody is
-//! answered any more, as in a dead-lock.
+//! takes a free one. `--port 9090` counts more, which is Torrlite's only way. SIGTERM ends it, unless
+//! TS_DONTKILL is set. After a request for `/lock` it accepts, and answers nobody any more, as a server in Go
+//! that is dead-locked.
 
 use std::env;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread;
 
 /// TLS 1.2's without what it may leave out: a record, a message, the version;
@@ -37,7 +39,9 @@ fn main() {
     if let Some(port) = port("TS_SSL_PORT") {
         thread::spawn(move || serve(listen(port), |_| "400 Bad Request"));
     }
-    let listener = listen(port("TS_PORT").unwrap_or(8090));
+    let arguments: Vec<_> = env::args().collect();
+    let last = arguments.windows(2).rfind(|pair| pair[0] == "--port").and_then(|pair| pair[1].parse().ok());
+    let listener = listen(last.or(port("TS_PORT")).unwrap_or(8090));
     println!("{}", listener.local_addr().expect("it is bound").port());
     serve(listener, status);
 }
@@ -48,8 +52,14 @@ fn listen(port: u16) -> TcpListener {
 }
 
 fn serve(listener: TcpListener, status: fn(&str) -> &'static str) {
-    for stream in listener.incoming().flatten() {
-        // One client after the other: a check is all that ever asks.
+    let (accepted, streams) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = accepted.send(stream);
+        }
+    });
+    // One client after the other: a check is all that ever asks.
+    for stream in streams {
         let _ = answer(stream, status);
     }
 }

@@ -165,6 +165,8 @@ def check(name, log, process, port, wants):
         if healthy != (theirs == "SERVING") or re.match("[A-Z]", want) and re.match(r"\w+", said)[0] != theirs:
             wrong.append(f"{service[:20]}: {said}, but gRPC's client says {theirs}")
     os.killpg(process.pid, signal.SIGSTOP)
+    # Of many threads one may go on for a moment.
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
     for args, result in [(target, (False, "receive: timed out after 700ms")), ([plain], (True, "connected"))]:
         healthy, said = ask("-t700ms" if args == target else "-t10s", *args)
         cells.append(said)

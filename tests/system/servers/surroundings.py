@@ -9,7 +9,7 @@ import threading
 
 ROOT = sys.argv[1]
 IMAGE = sys.argv[2] if len(sys.argv) > 2 else None
-SOCKET, FULL = f"{ROOT}/ok.sock", f"{ROOT}/full.sock"
+SOCKET, FULL, OTHERS = f"{ROOT}/ok.sock", f"{ROOT}/full.sock", f"{ROOT}/others"
 
 
 def unused_id():
@@ -84,7 +84,9 @@ def cases():
     healthy = r"healthy: \S+: 200 OK in \S+s\n"
     connected = r"healthy: \S+: connected in \S+s\n"
     late = r"unhealthy: .*: timed out after 300ms\n"
-    refused = r"unhealthy: .*connect: connection refused\n"
+    refused = r"unhealthy: .*connect: connection refused(; listening here: \S.*|; no TCP port is open here)?\n"
+    old = r"healthy: file:/probe: \d+(ms|s|h) old\n"
+    command = ["-q", "--wait", "20s", "file:/probe", "--", "/probe", "--version"]
     if IMAGE:
         yield "a container", CONTAINER, [local], 0, healthy
         yield "a container, 3 targets", CONTAINER, [local, http, stream], 0, healthy * 2 + connected
@@ -93,9 +95,13 @@ def cases():
         bridged = [word for word in CONTAINER if word != "--network=host"]
         yield "a container without IPv6, nobody there", bridged, ["http://localhost:9/"], 1, refused.replace(r"\n", r"; no TCP port is open here\n")
         yield "a container, no such socket", CONTAINER, ["unix:/x"], 1, ".*connect: no such file\n"
+        yield "a container, a file", CONTAINER, ["file:/probe"], 0, old
+        yield "a container, a file that is too old", CONTAINER, ["--max-age=1ms", "file:/probe"], 1, f"un{old[:-2]}, expected at most 1ms\n"
+        yield "a container, a command", CONTAINER, command, 0, r"probe \S+\n"
         return
     hangs, flood = f"127.0.0.1:{tcp(None)}", f"127.0.0.1:{tcp(FLOOD)}"
     serve(unix(SOCKET), OK)
+    os.close(os.open(OTHERS, os.O_CREAT, 0o600))
     full = unix(FULL)
     full.listen(0)
     waiting = socket.socket(socket.AF_UNIX)
@@ -107,6 +113,8 @@ def cases():
     yield "an empty root, unhealthy", INSIDE, [refuses], 1, refused
     yield "an empty root, a name", INSIDE, ["-t1s", "http://name.invalid/"], 1, ".*resolve: .*\n"
     yield "an empty root, 8 targets", INSIDE, [http] * 8, 0, f"({healthy}){{8}}"
+    yield "an empty root, a file", INSIDE, ["file:/probe"], 0, old
+    yield "an empty root, a command", INSIDE, command, 0, r"probe \S+\n"
     yield "4 files", FOUR_FILES, [local], 0, healthy
     yield "4 files, unix", FOUR_FILES, ["unix:/ok.sock"], 0, connected
     yield "4 files, 8 targets", FOUR_FILES, [http] * 8, 0, f"({healthy}){{8}}"
@@ -119,6 +127,7 @@ def cases():
     yield "1 MiB, 100 targets hang", SMALL, ["-t300ms", *[hangs] * 100], 1, f"({late}){{100}}"
     yield "600 KiB, 8 targets", SMALLEST, [http] * 8, 0, f"({healthy}){{8}}"
     yield "no capabilities", DROPPED, [http], 0, healthy
+    yield "no capabilities, another user's file", DROPPED, [f"file:{OTHERS}"], 1, r"unhealthy: file:\S+: permission denied\n"
     yield "1 process, 8 targets", ALONE, [local] * 8, 0, f"({healthy}){{8}}"
     yield "1 process, unix", ALONE, [f"unix:{SOCKET}"], 0, connected
     yield "1 process, a full backlog", ALONE, ["-t300ms", f"unix:{FULL}"], 1, late
