@@ -11,7 +11,9 @@
 #![deny(unsafe_code)]
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("probe is for Linux; where Docker is: docker build -f Dockerfile.example --target probe -t probe .");
+compile_error!(
+    "probe is for Linux; where Docker is: docker build -f Dockerfile.example --target probe -t probe ."
+);
 
 /// From arguments and environment to a [`config::Config`](input::config::Config), without I/O: variables and
 /// files are looked up by a function that `main` hands in.

@@ -17,7 +17,10 @@ use scratch_probe::file;
 use scratch_probe::input::cli;
 use scratch_probe::input::config::{Config, Job};
 use scratch_probe::run::run;
-use scratch_probe::sys::{STDERR, STDOUT, exit, has_clock, standard_stream, variable};
+use scratch_probe::sys::{Heap, STDERR, STDOUT, exit, has_clock, standard_stream, variable};
+
+#[global_allocator]
+static HEAP: Heap = Heap;
 
 /// The longest file that a `${/path}` is replaced by.
 const FILE_MAX: usize = 64 * 1024;

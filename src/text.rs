@@ -92,6 +92,18 @@ pub fn digits(text: &[u8]) -> Option<u64> {
     (!text.is_empty()).then_some(number)
 }
 
+/// The value of a hexadecimal digit.
+#[inline(never)]
+pub fn hex_digit(byte: u8) -> Option<u32> {
+    char::from(byte).to_digit(16)
+}
+
+/// Whether the text has a control character, which could split a request or a line.
+#[inline(never)]
+pub fn has_control(text: &[u8]) -> bool {
+    text.iter().any(u8::is_ascii_control)
+}
+
 /// An IP address, without brackets.
 pub fn ip(text: &[u8]) -> Option<IpAddr> {
     // Latin-1: cannot fail, and the parser takes ASCII only.

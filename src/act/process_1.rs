@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::file;
 use crate::print::{push, push_number};
 use crate::sys;
-use crate::text::{digits, words};
+use crate::text::{digits, hex_digit, words};
 
 /// The host's own pid namespace (`PROC_PID_INIT_INO` in the kernel's include/linux/proc_ns.h).
 const HOST: &str = "pid:[4026531836]";
@@ -52,8 +52,7 @@ fn lacks(status: &[u8], number: i32) -> bool {
     let Some(at) = status.windows(CAUGHT.len()).position(|part| part == CAUGHT) else { return false };
     // Sixteen hexadecimal digits, the last of them for signals 1 to 4.
     let bit = number as usize - 1;
-    let digit =
-        status.get(at + CAUGHT.len() + 15 - bit / 4).and_then(|&digit| char::from(digit).to_digit(16));
+    let digit = status.get(at + CAUGHT.len() + 15 - bit / 4).and_then(|&digit| hex_digit(digit));
     digit.is_some_and(|bits| bits >> (bit % 4) & 1 == 0)
 }
 

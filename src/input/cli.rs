@@ -13,7 +13,7 @@ use crate::input::signal;
 use crate::input::status;
 use crate::input::target::{self, Check, Endpoint, Target, UnixSocket};
 use crate::print::{push, push_number, push_quoted};
-use crate::text::{contains, cut, words};
+use crate::text::{contains, cut, has_control, words};
 
 /// `--version`'s text.
 pub const VERSION: &str = concat!("probe ", env!("CARGO_PKG_VERSION"), "\n");
@@ -414,7 +414,7 @@ impl Reader<'_> {
                 let path = target::unix_path(&value.text).map_err(must)?;
                 self.unix_socket = Some(UnixSocket { path, shown: value.raw });
             }
-            Effect::Install if value.text.iter().any(u8::is_ascii_control) => {
+            Effect::Install if has_control(&value.text) => {
                 return Err(must(target::CONTROL));
             }
             Effect::Install if value.text.is_empty() || value.text.ends_with(b"/") => {
@@ -437,5 +437,5 @@ fn is_token(text: &[u8]) -> bool {
 /// `field-name ":" OWS field-value OWS` (RFC 9112, 5).
 fn is_field_line(text: &[u8]) -> bool {
     let (name, value) = cut(text, b':');
-    value.is_some() && is_token(name) && !text.iter().any(u8::is_ascii_control)
+    value.is_some() && is_token(name) && !has_control(text)
 }

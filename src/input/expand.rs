@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::errno::{ENOENT, Errno};
 use crate::print::push;
-use crate::text::{contains, cut};
+use crate::text::{contains, cut, has_control, hex_digit};
 
 /// Looks up a variable of the environment or, by a name that begins with `/`, a file: its value or
 /// content, or the system's error, [`ENOENT`] if there is none of that name.
@@ -155,7 +155,7 @@ fn push_value<'a>(out: &mut Vec<u8>, inner: &'a [u8], lookup: Lookup) -> Result<
     }
     let (name, default) = name_and_default(inner);
     let is_name = match name {
-        [b'/', ..] => !name.iter().any(u8::is_ascii_control),
+        [b'/', ..] => !has_control(name),
         [first, ..] => !first.is_ascii_digit() && name.iter().all(is_name_byte),
         [] => false,
     };
@@ -190,8 +190,7 @@ fn bytes(digits: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     for pair in digits.chunks(2) {
         let [high, low] = pair else { return None };
-        let digit = |byte: &u8| char::from(*byte).to_digit(16);
-        bytes.push((digit(high)? << 4 | digit(low)?) as u8);
+        bytes.push((hex_digit(*high)? << 4 | hex_digit(*low)?) as u8);
     }
     Some(bytes).filter(|bytes| !bytes.is_empty())
 }

@@ -4,11 +4,12 @@
 //! harmful or ambiguous to send or to dial, so no later step checks again.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::input::expand::Expanded;
 use crate::print::{push, push_number};
 use crate::sys::UNIX_PATH_MAX;
-use crate::text::{HOST_NAME_MAX, after, before, contains, digits, ip};
+use crate::text::{HOST_NAME_MAX, after, before, contains, digits, has_control, hex_digit, ip};
 
 /// A target: the endpoint, and the check to make there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +134,7 @@ static HINTS: [(&str, &str); 7] = [
 #[inline(never)]
 pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Target, &'static str> {
     let text = &target.text[..];
-    if text.iter().any(u8::is_ascii_control) {
+    if has_control(text) {
         return Err(CONTROL);
     }
     let (scheme, path) = text.split_at_checked(5).unwrap_or_default();
@@ -145,8 +146,7 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
             return Err(if is_file { FILE } else { UNIX });
         }
         let endpoint = if is_file { Endpoint::File(path.to_vec()) } else { Endpoint::Unix(unix_path(path)?) };
-        let mut values = Vec::new();
-        target.each_value(0..text.len(), &mut |value| values.push(value.to_vec()));
+        let values = values(target, &[0..text.len()]);
         return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Open, over: None, values });
     }
     let parts = Parts::of(target);
@@ -155,33 +155,57 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
     }
     let scheme = &text[..parts.start];
     let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
-    if scheme.is_empty() || is(b"http://") {
-        return http(target, &parts, unix_socket);
+    let is_http = scheme.is_empty() || is(b"http://");
+    let (is_grpc, is_tls) = (is(b"grpc://"), is(b"tls://"));
+    if !(is_http || is_grpc || is_tls || is(b"tcp://")) {
+        return Err(if is(b"https://") { HTTPS } else { SCHEME });
     }
-    let is_grpc = is(b"grpc://");
-    if is_grpc || is(b"tcp://") || is(b"tls://") {
-        let (start, path) = text.split_at(parts.path_at);
-        let service = match path {
-            [] => path,
-            [b'/', service @ ..] if is_grpc => service,
-            _ => return Err(NO_PATH),
-        };
-        if service.len() > SERVICE_MAX {
-            return Err(SERVICE);
+    let path = &text[parts.path_at..];
+    if is_http && text[parts.host_at..].contains(&b' ') {
+        return Err(CONTROL);
+    }
+    if path.starts_with(b"//") && text[..parts.path_at].eq_ignore_ascii_case(b"http") {
+        return Err(COLON);
+    }
+    let service = match path {
+        [] => path,
+        _ if is_http => b"",
+        [b'/', service @ ..] if is_grpc => service,
+        _ => return Err(NO_PATH),
+    };
+    if service.len() > SERVICE_MAX {
+        return Err(SERVICE);
+    }
+    // Only http has user info; elsewhere it is a malformed host.
+    let host_at = if is_http { parts.host_at } else { parts.start };
+    let authority = authority(&text[host_at..parts.path_at])?;
+    let check = match () {
+        _ if is_http => Check::Http(Box::new(http(target, &parts, authority.host_field())?)),
+        _ if is_grpc => {
+            Check::Grpc(Box::new(Grpc { authority: authority.host_field(), service: service.to_vec() }))
         }
-        let authority = authority(&start[parts.start..])?;
-        let check = match () {
-            _ if is_grpc => {
-                Check::Grpc(Box::new(Grpc { authority: authority.host_field(), service: service.to_vec() }))
-            }
-            _ if is(b"tcp://") => Check::Open,
-            _ => Check::Tls(authority.server_name()),
-        };
-        let shown = [start, target.raw_from(parts.path_at)].concat();
-        let port = authority.port;
-        return parts.target(target, authority.host, port, shown, check, unix_socket.filter(|_| is_grpc));
+        _ if is_tls => Check::Tls(authority.server_name()),
+        _ => Check::Open,
+    };
+    let unix_socket = unix_socket.filter(|_| is_http || is_grpc);
+    let endpoint = match unix_socket {
+        Some(socket) => Endpoint::Unix(socket.path.clone()),
+        None => Endpoint::Tcp(authority.host, authority.port.or(is_http.then_some(80)).ok_or(NO_PORT)?),
+    };
+    let hidden: &[u8] = if host_at > parts.start + 1 { b"***@" } else { &text[parts.start..host_at] };
+    let shown = [scheme, hidden, &text[host_at..parts.path_at], target.raw_from(parts.path_at)].concat();
+    // Host and port are no secret.
+    let values = values(target, &[parts.start..host_at, parts.path_at..text.len()]);
+    Ok(Target { shown, endpoint, check, over: unix_socket.map(|socket| socket.shown.clone()), values })
+}
+
+/// What variables and files hold in these parts of a target.
+fn values(target: &Expanded, parts: &[Range<usize>]) -> Vec<Vec<u8>> {
+    let mut values = Vec::new();
+    for part in parts {
+        target.each_value(part.clone(), &mut |value| values.push(value.to_vec()));
     }
-    Err(if is(b"https://") { HTTPS } else { SCHEME })
+    values
 }
 
 /// The name of the variable or file that left the host before a port or a path empty. Without a variable
@@ -223,28 +247,6 @@ struct Parts {
 }
 
 impl Parts {
-    /// A target of a host and port, or over a Unix socket.
-    fn target(
-        &self,
-        text: &Expanded,
-        host: Host,
-        port: Option<u16>,
-        shown: Vec<u8>,
-        check: Check,
-        unix_socket: Option<&UnixSocket>,
-    ) -> Result<Target, &'static str> {
-        let endpoint = match unix_socket {
-            Some(socket) => Endpoint::Unix(socket.path.clone()),
-            None => Endpoint::Tcp(host, port.ok_or(NO_PORT)?),
-        };
-        let mut values = Vec::new();
-        // All but host and port.
-        for part in [self.start..self.host_at, self.path_at..text.text.len()] {
-            text.each_value(part, &mut |value| values.push(value.to_vec()));
-        }
-        Ok(Target { shown, endpoint, check, over: unix_socket.map(|socket| socket.shown.clone()), values })
-    }
-
     #[inline(never)]
     fn of(target: &Expanded) -> Parts {
         let text = &target.text[..];
@@ -268,30 +270,19 @@ pub fn unix_path(path: &[u8]) -> Result<Vec<u8>, &'static str> {
     match path {
         [] => Err(UNIX),
         path if path.len() > UNIX_PATH_MAX => Err(UNIX_TOO_LONG),
-        path if path.iter().any(u8::is_ascii_control) => Err(CONTROL),
+        path if has_control(path) => Err(CONTROL),
         path => Ok(path.to_vec()),
     }
 }
 
-fn http(target: &Expanded, parts: &Parts, unix_socket: Option<&UnixSocket>) -> Result<Target, &'static str> {
-    let text = &target.text[..];
+/// The request's parts, but for the Host field.
+fn http(target: &Expanded, parts: &Parts, host: Vec<u8>) -> Result<Http, &'static str> {
     let &Parts { start, host_at, path_at } = parts;
-    let path = &text[path_at..];
-    if text[host_at..].contains(&b' ') {
-        return Err(CONTROL);
-    }
-    if path.starts_with(b"//") && text[..path_at].eq_ignore_ascii_case(b"http") {
-        return Err(COLON);
-    }
-    let authority = authority(&text[host_at..path_at])?;
+    let path = &target.text[path_at..];
     let user_info = (host_at > start).then(|| user_info(target, start, host_at - 1)).transpose()?;
-    let hidden: &[u8] = if host_at > start + 1 { b"***@" } else { &text[start..host_at] };
     // A fragment is not sent (RFC 9110, 4.1); a query may follow the host at once.
     let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
-    let request_target = [slash, before(path, b'#')].concat();
-    let shown = [&text[..start], hidden, &text[host_at..path_at], target.raw_from(path_at)].concat();
-    let check = Check::Http(Box::new(Http { host: authority.host_field(), request_target, user_info }));
-    parts.target(target, authority.host, authority.port.or(Some(80)), shown, check, unix_socket)
+    Ok(Http { host, request_target: [slash, before(path, b'#')].concat(), user_info })
 }
 
 /// Where the host begins: after the last "@" of an authority that begins at `start`, as in curl, so
@@ -402,9 +393,8 @@ fn literal(address: IpAddr) -> Host {
 /// one in the credentials, which RFC 7617 forbids.
 fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, &'static str> {
     let text = &target.text[..end];
-    let digit = |index: usize| {
-        text.get(index).filter(|_| target.is_literal(index)).and_then(|&byte| char::from(byte).to_digit(16))
-    };
+    let digit =
+        |index: usize| text.get(index).filter(|_| target.is_literal(index)).and_then(|&byte| hex_digit(byte));
     let mut out = Vec::with_capacity(end - start + 1);
     let mut index = start;
     while index < end {

@@ -9,7 +9,7 @@ use crate::failure::{Phase, Unhealthy};
 use crate::file;
 use crate::input::target::{Endpoint, Host};
 use crate::print::{push, push_number};
-use crate::text::cut;
+use crate::text::{cut, hex_digit};
 
 /// The most that is read of a table, some 400 listeners.
 const TABLE_MAX: usize = 64 * 1024;
@@ -129,8 +129,7 @@ fn listener(row: &[u8]) -> Option<Listener> {
 }
 
 fn hex(digits: &[u8]) -> u32 {
-    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or_default();
-    digits.iter().fold(0, |number, &byte| number << 4 | digit(byte))
+    digits.iter().fold(0, |number, &byte| number << 4 | hex_digit(byte).unwrap_or_default())
 }
 
 /// Appends who listens: first those on `port`, then by port and address.

@@ -350,11 +350,11 @@ fn string<'a>(data: &mut &'a [u8]) -> Option<&'a [u8]> {
 }
 
 /// The number in a string. In Huffman's code 0 to 2 have five bits, the other digits six, and all of them
-/// begin with 0; less than a byte of ones fills it up.
+/// begin with 0; less than a byte of ones fills it up. Four bytes of it are looked at: no number has more.
 fn number(string: &[u8]) -> Option<u64> {
     let text = match string {
         [(..=0x7e), text @ ..] => return digits(text),
-        [0x81..=0x84, text @ ..] => text,
+        [0x81..=0xff, text @ ..] => text,
         _ => return None,
     };
     let mut left = text.len() * 8;
@@ -466,18 +466,19 @@ mod tests {
             (b"\0\x0bgrpc-status", "malformed gRPC answer"),
             (b"\0\x7f\xff\xff\xff\xff\xff", "malformed gRPC answer"),
             (b"\0\x0bgrpc-status\x7f\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "malformed gRPC answer"),
-            (b"\0\x0bgrpc-status\x7f\x82\xff\xff\xff\xff\xff\xff\xff\xff\x010", "malformed gRPC answer"),
             (b"", "200, not a gRPC answer"),
             (b"\x0f\x10\x09text/html", "200, not a gRPC answer"),
         ] {
             assert_eq!(read(&status(field)), words, "{field:x?}");
-        }
-        for (length, words) in [(126, "UNKNOWN"), (127, "malformed gRPC answer")] {
-            let mut long = b"\0\x0bgrpc-status".to_vec();
-            match length {
-                126 => long.push(126),
-                _ => push_varint(&mut long, 0x7f, 0),
+            if field != OK {
+                assert_eq!(read(&answer(b"\x88", MESSAGE, field)), words, "{field:x?} after a message");
             }
+        }
+        // The length of the other is 175 in two bytes, of which the second is a digit.
+        for (before, length, words) in
+            [(&[126][..], 126, "UNKNOWN"), (b"\x7f0", 175, "malformed gRPC answer")]
+        {
+            let mut long = [b"\0\x0bgrpc-status", before].concat();
             long.resize(long.len() + length, b'3');
             assert_eq!(read(&status(&long)), words, "{length}");
         }
@@ -498,10 +499,12 @@ mod tests {
             // The static table to its end, and no other.
             (b"\x88\xbd\x0f\x2e\x01x", "NOT_FOUND: no such service"),
             (b"\x88\x80", "malformed gRPC answer"),
+            (b"\x88\x80\x01x", "malformed gRPC answer"),
             (b"\x88\xbe", "malformed gRPC answer"),
             (b"\x88\x7e\x01x", "malformed gRPC answer"),
             (b"\x88\x0f\x2f\x01x", "malformed gRPC answer"),
             (b"\x88\xff\x80\x80\x80\x80\x80\x80\x80\x80\x80\0", "malformed gRPC answer"),
+            (b"\x88\0\x01x\x7f\x82\xff\xff\xff\xff\xff\xff\xff\xff\x01x", "malformed gRPC answer"),
             // It comes first and once.
             (b"\x88\x88", "malformed gRPC answer"),
             (b"\x8d\x08\x03200", "malformed gRPC answer"),
@@ -586,6 +589,7 @@ mod tests {
             (b"\x17\x01\x08\x01", "malformed gRPC answer"),
             (b"\0\x01\x08\x01", "malformed gRPC answer"),
             (b"\x80\x80\x80\x80\x10\x01\x08\x01", "malformed gRPC answer"),
+            (b"\x88\x80\x80\x80\x10\x01", "malformed gRPC answer"),
             // Of an enum 32 bits count, however long it is.
             (b"\x88\0\x81\0", "SERVING"),
             (b"\x08\x81\x80\x80\x80\x80\x80\x80\x80\x80\x01", "SERVING"),
@@ -690,6 +694,10 @@ mod tests {
             ),
             (
                 vec![headers.clone(), frame(DATA, PADDED, &[9, 0, 0, 0]), trailers.clone()],
+                "malformed gRPC answer",
+            ),
+            (
+                vec![headers.clone(), data.clone(), frame(DATA, PADDED, &[9, 0]), trailers.clone()],
                 "malformed gRPC answer",
             ),
             (vec![headers.clone(), frame(DATA, PADDED, b""), trailers.clone()], "malformed gRPC answer"),

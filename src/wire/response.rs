@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::failure::Unhealthy;
-use crate::text::{after, cut, digits};
+use crate::text::{after, cut, digits, hex_digit};
 use crate::wire::progress::Progress;
 
 /// The most bytes of status-lines and fields, interim answers included. Stops
@@ -243,7 +243,7 @@ impl Response {
                         return Err(MALFORMED_CHUNK);
                     }
                     let Some(line) = self.line(received) else { return Ok(IN_CHUNKS) };
-                    let digits = line.iter().map_while(|&byte| char::from(byte).to_digit(16));
+                    let digits = line.iter().map_while(|&byte| hex_digit(byte));
                     // Saturates: a chunk of that size never ends.
                     match digits.fold(0, |size: usize, digit| size.saturating_mul(16) | digit as usize) {
                         0 => Part::Trailers,
