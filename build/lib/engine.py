@@ -75,6 +75,8 @@ def engine():
                      "--exec-opt", "native.cgroupdriver=cgroupfs", "--cgroup-parent", f"/{NAME}")
     try:
         until(lambda: subprocess.run(["docker", "--host", HOST, "info"], capture_output=True).returncode == 0)
+        # It is busy with its own start for a while.
+        time.sleep(60)
         yield
     finally:
         for process in (dockerd, containerd):
