@@ -164,7 +164,7 @@ mod tests {
         };
         let mut args = args.iter().map(|arg| arg.as_bytes().to_vec());
         match cli::parse(&mut args, &lookup) {
-            Ok(Job::Check(config)) => *config,
+            Ok(Job::Check(config)) => config,
             other => panic!("{other:?}"),
         }
     }

@@ -140,7 +140,7 @@ pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
     }
     reader.parse_targets()?;
     reader.check_combinations()?;
-    Ok(Job::Check(Box::new(reader.config)))
+    Ok(Job::Check(reader.config))
 }
 
 /// The index of the option that `arg` begins with, and the value that is
@@ -274,6 +274,8 @@ impl Reader<'_> {
 
     /// Reads the targets. An invalid one is reported by number.
     fn parse_targets(&mut self) -> Result<(), Box<Error>> {
+        // Not with room for four: for more than this needs, musl's heap would ask the kernel.
+        self.config.targets.reserve_exact(self.targets.len());
         for (index, text) in self.targets.iter().enumerate() {
             if let Some(name) = target::emptied_host(text) {
                 return Err(error(b"variable", Some(name), target::EMPTIED));

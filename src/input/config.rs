@@ -8,6 +8,8 @@ use crate::input::status;
 use crate::input::target::Target;
 
 /// What the command line asks for.
+// There is one, and in a box it would be a system call and a page more.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, PartialEq, Eq)]
 pub enum Job {
     /// To print this text, and nothing else.
@@ -15,7 +17,7 @@ pub enum Job {
     /// To copy the probe to this path, and nothing else.
     Install(Expanded),
     /// To check targets.
-    Check(Box<Config>),
+    Check(Config),
 }
 
 /// A check, valid and complete.
