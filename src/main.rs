@@ -30,7 +30,7 @@ const FILE_MAX: usize = 64 * 1024;
 fn main() -> ! {
     let mut args = env::args_os().map(OsStringExt::into_vec);
     args.next();
-    let job = cli::parse(&mut args, &look_up);
+    let job = cli::parse(&mut args, &value_of);
     let code = match &job {
         Ok(Job::Print(text)) => say(true, text.as_bytes()),
         Ok(Job::Install(path)) => {
@@ -44,7 +44,7 @@ fn main() -> ! {
 }
 
 /// The value of a variable or, by a name that begins with `/`, the content of a file.
-fn look_up(name: &[u8]) -> Result<Vec<u8>, Errno> {
+fn value_of(name: &[u8]) -> Result<Vec<u8>, Errno> {
     if name.starts_with(b"/") {
         return file::read(name, FILE_MAX);
     }

@@ -15,7 +15,7 @@ use crate::net::deadline::Deadline;
 use crate::net::dial;
 use crate::print::{SHOWN, push, push_age, push_escaped};
 use crate::text::Search;
-use crate::wire::grpc::{self, Answer};
+use crate::wire::grpc::{self, Reply};
 use crate::wire::progress::Progress;
 use crate::wire::request::{method, request};
 use crate::wire::response::{BODY_MAX, Response};
@@ -208,8 +208,8 @@ impl Attempt<'_, '_> {
     /// Asks for the health of a service.
     fn grpc(&mut self, grpc: &Grpc) -> Result<(), Unhealthy> {
         let call = grpc::request(&grpc.authority, &grpc.service);
-        let mut answer = Answer::default();
-        self.exchange(&call, &mut |received| answer.read(received))?;
+        let mut reply = Reply::default();
+        self.exchange(&call, &mut |received| reply.read(received))?;
         self.detail.push("SERVING");
         Ok(())
     }

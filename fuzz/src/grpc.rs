@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use scratch_probe::failure::Unhealthy;
 use scratch_probe::input::target::SERVICE_MAX;
-use scratch_probe::wire::grpc::{ANSWER_MAX, Answer, request};
+use scratch_probe::wire::grpc::{ANSWER_MAX, Reply, request};
 use scratch_probe::wire::progress::Progress;
 
 use super::hpack::{Bytes, Text, decode};
@@ -33,7 +33,7 @@ pub fn check(data: &[u8]) {
     if flags & 4 != 0 && !stream.is_empty() {
         stream = stream.repeat(ANSWER_MAX / stream.len() + 2);
     }
-    let mut answer = Answer::default();
+    let mut answer = Reply::default();
     let mut next = 0;
     for count in 0..=stream.len() {
         // Every prefix of a short stream, some of a long one.
@@ -41,7 +41,7 @@ pub fn check(data: &[u8]) {
             next = count + 1 + if stream.len() < 2048 { 0 } else { numbers.below(stream.len() / 16) };
             let verdict = outcome(&mut answer, &stream[..count]);
             assert_eq!(verdict, model(&stream[..count]), "after {count} bytes");
-            assert_eq!(outcome(&mut Answer::default(), &stream[..count]), verdict, "{count} bytes at once");
+            assert_eq!(outcome(&mut Reply::default(), &stream[..count]), verdict, "{count} bytes at once");
             if verdict.is_some() {
                 return;
             }
@@ -96,7 +96,7 @@ fn is(words: &str) -> Verdict {
     Some(Err(words.to_owned()))
 }
 
-fn outcome(answer: &mut Answer, received: &[u8]) -> Verdict {
+fn outcome(answer: &mut Reply, received: &[u8]) -> Verdict {
     match answer.read(received) {
         Ok(Progress::Complete) => Some(Ok(())),
         Ok(Progress::Partial(_)) => None,

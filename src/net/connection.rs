@@ -14,8 +14,7 @@ use crate::sys::{self, Address};
 /// EDNS (RFC 1035, 4.2.1). For 1,024 bytes musl's allocator would make a mapping.
 const FIRST_ROOM: usize = 1000;
 
-/// The most room that is made at once, and filled with zeros for a piece: enough to read a flood in few
-/// pieces, little beside what the kernel does for a piece of one byte.
+/// The upper bound of one read: few calls for a flood, and cheap to fill with zeros.
 const LAST_ROOM: usize = 64 * FIRST_ROOM;
 
 /// A connected socket of any kind.

@@ -37,8 +37,8 @@ impl Deadline {
         }
     }
 
-    /// The deadline of the first of `count` operations that share the time left equally; that of
-    /// the only one is this.
+    /// The deadline of the first of `count` operations that share the time left equally. The only one
+    /// has all of it.
     pub fn share(&self, count: usize) -> Deadline {
         match self.left() {
             Some(left) if count > 1 => self.within(left / count as u32),

@@ -35,7 +35,7 @@ pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealth
     }
     let mut conf = Conf::default();
     each_line(b"/etc/resolv.conf", deadline, &mut |line| conf.line(line));
-    look_up(name, &conf, deadline)
+    ask_all(name, &conf, deadline)
 }
 
 /// Hands each line of a file to `accept`; none where there is no file, as in an empty
@@ -76,8 +76,8 @@ impl Question {
         self.addresses.is_none() && self.done & servers != servers
     }
 
-    /// Takes the answer of the name server `bit`, if it is one to this question and the first. A truncated
-    /// one is asked for again over TCP (RFC 7766). Fails if the name server failed or refused.
+    /// Records the answer of the name server `bit`, if it is this question's first. A truncated one is asked
+    /// for again over TCP (RFC 7766). Fails if the name server failed or refused.
     // A stack frame of its own, see `probe::attempt`.
     #[inline(never)]
     fn accept(
@@ -106,8 +106,8 @@ impl Question {
     }
 }
 
-/// A look-up of one name, in all that it may stand for.
-struct LookUp {
+/// The query for one name, in all that it may stand for.
+struct Query {
     servers: Vec<Server>,
     questions: Vec<Question>,
     /// The reason for no address: that of the last name server that could not tell.
@@ -120,18 +120,18 @@ struct LookUp {
 /// so that one name server's silence does not take all of it.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
-fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
-    let mut look_up = LookUp::new(name, conf);
-    let all = (1 << look_up.servers.len()) - 1;
+fn ask_all(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
+    let mut query = Query::new(name, conf);
+    let all = (1 << query.servers.len()) - 1;
     let first_half = Deadline::after(deadline.left().unwrap_or_default() / 2);
     let mut next_round = Deadline::after(Duration::ZERO);
     loop {
-        let (until, waits) = if first_half.left().is_some() { (first_half, all) } else { (*deadline, 0) };
-        if let Some(addresses) = first_answered(&look_up.questions, waits) {
+        let (until, awaited) = if first_half.left().is_some() { (first_half, all) } else { (*deadline, 0) };
+        if let Some(addresses) = first_answered(&query.questions, awaited) {
             return Ok(addresses);
         }
-        if !look_up.questions.iter().any(|question| question.is_open(all)) {
-            return Err(look_up.failure);
+        if !query.questions.iter().any(|question| question.is_open(all)) {
+            return Err(query.failure);
         }
         if deadline.left().is_none() {
             return Err(Unhealthy::TimedOut(Phase::Resolve));
@@ -140,37 +140,37 @@ fn look_up(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>,
         if asks {
             next_round = Deadline::after(PAUSE);
         }
-        let servers = look_up.servers.len();
+        let servers = query.servers.len();
         for index in 0..servers {
             if conf.use_vc {
                 // As if it had answered that the answer is too long for UDP.
-                look_up.accept(index, &|_| Some(Answer::Truncated), &until.share(servers - index));
+                query.accept(index, &|_| Some(Answer::Truncated), &until.share(servers - index));
                 continue;
             }
-            let asked = if asks { look_up.ask(index, deadline) } else { Ok(()) };
+            let asked = if asks { query.ask(index, deadline) } else { Ok(()) };
             let turn = if all > 1 { Deadline::after(TURN) } else { next_round.min(until) };
-            look_up.listen(index, asked, &turn, &until);
+            query.listen(index, asked, &turn, &until);
         }
     }
 }
 
-impl LookUp {
+impl Query {
     /// Opens the sockets and writes the questions.
-    fn new(name: &[u8], conf: &Conf) -> LookUp {
-        let mut look_up =
-            LookUp { servers: Vec::new(), questions: Vec::new(), failure: Unhealthy::HostNotFound };
+    fn new(name: &[u8], conf: &Conf) -> Query {
+        let mut query =
+            Query { servers: Vec::new(), questions: Vec::new(), failure: Unhealthy::HostNotFound };
         for server in conf.servers() {
             let address = sys::inet(*server);
             match Connection::open(DATAGRAM, &address, PAUSE) {
-                Ok(connection) => look_up.servers.push(Server { address, connection }),
-                Err(errno) => look_up.failure = Unhealthy::Os(Phase::Resolve, errno),
+                Ok(connection) => query.servers.push(Server { address, connection }),
+                Err(errno) => query.failure = Unhealthy::Os(Phase::Resolve, errno),
             }
         }
         // Random, as the port is that the kernel chooses (RFC 5452, 9.2).
         conf.questions(name, sys::random() as u16, &mut |message| {
-            look_up.questions.push(Question { message, addresses: None, done: 0 });
+            query.questions.push(Question { message, addresses: None, done: 0 });
         });
-        look_up
+        query
     }
 
     /// Sends a name server every question that it may still answer.
@@ -318,7 +318,7 @@ mod tests {
     }
 
     fn asked(conf: &Conf, timeout: Duration) -> Result<Vec<IpAddr>, Unhealthy> {
-        look_up(b"x", conf, &Deadline::after(timeout))
+        ask_all(b"x", conf, &Deadline::after(timeout))
     }
 
     fn failure(conf: &Conf, timeout: Duration) -> Unhealthy {

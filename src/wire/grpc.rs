@@ -127,9 +127,9 @@ fn push_varint(out: &mut Vec<u8>, first: u8, mut number: usize) {
     push(out, [number as u8]);
 }
 
-/// The answer to a call, as far as it has been received.
+/// The reply to a call, as far as it has been received.
 #[derive(Debug, Default)]
-pub struct Answer {
+pub struct Reply {
     /// The start of the first frame that has not been read.
     at: usize,
     /// The HTTP status; 0 before it has come.
@@ -146,7 +146,7 @@ pub struct Answer {
     end: u8,
 }
 
-impl Answer {
+impl Reply {
     /// Reads on in all of an `answer` that has been received. Complete: the service is serving.
     /// Errors: `Foreign`, not HTTP/2; `Refused`, reset; `NotGrpc`, `GrpcStatus`, `NotServing`; `Malformed`.
     pub fn read(&mut self, answer: &[u8]) -> Result<Progress, Unhealthy> {
@@ -404,7 +404,7 @@ mod tests {
 
     /// The outcome in words of a stream read whole, and byte by byte.
     fn read(stream: &[u8]) -> String {
-        let words = |answer: &mut Answer, stream: &[u8]| match answer.read(stream) {
+        let words = |answer: &mut Reply, stream: &[u8]| match answer.read(stream) {
             Ok(Progress::Complete) => "SERVING".to_owned(),
             Ok(Progress::Partial(_)) => "more".to_owned(),
             Err(Unhealthy::Malformed(problem)) => problem.to_owned(),
@@ -415,8 +415,8 @@ mod tests {
                 String::from_utf8(words).expect("ASCII")
             }
         };
-        let whole = words(&mut Answer::default(), stream);
-        let mut bytewise = Answer::default();
+        let whole = words(&mut Reply::default(), stream);
+        let mut bytewise = Reply::default();
         let mut pieces = (0..=stream.len()).map(|end| words(&mut bytewise, &stream[..end]));
         let last = pieces.find(|words| words != "more").unwrap_or_else(|| "more".to_owned());
         assert_eq!(last, whole, "{stream:?} byte by byte");
@@ -661,7 +661,7 @@ mod tests {
         }
         let endless =
             [READY, &frame(HEADERS, 0, headers), &frame(CONTINUATION, 0, b"").repeat(8000)].concat();
-        let mut answer = Answer::default();
+        let mut answer = Reply::default();
         assert_eq!(answer.read(&endless), Err(TOO_LONG));
     }
 
