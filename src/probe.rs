@@ -57,8 +57,6 @@ pub fn attempt<'a>(
 }
 
 /// Opens a file, and compares its age.
-// A stack frame of its own, see `attempt`.
-#[inline(never)]
 fn age(path: &[u8], max: Option<Duration>, words: &mut Vec<u8>) -> Result<(), Unhealthy> {
     let modified = file::open(path).and_then(|file| Ok(file.metadata()?.modified()?));
     let modified = modified.map_err(|errno| Unhealthy::Os(Phase::File, errno))?;
