@@ -306,8 +306,9 @@ fn each_attempt_of_a_wait_has_the_timeout() {
 #[test]
 fn the_pauses_of_a_wait_double() {
     let (target, count) = serve_first(answers(DOWN), answers(DOWN));
-    probe(&["-w", "700ms", &target])
-        .unhealthy(&format!("unhealthy: {target}: 503 Down, expected 200-399, waited 700ms"));
+    let run = probe(&["-w", "700ms", &target]);
+    // For its last attempt it had 50 ms, which may be too little.
+    assert!(run.code == Some(1) && run.text().ends_with(", waited 700ms\n"), "{run:?}");
     // At 0, 25, 75, 175, 375 and 650 ms; fewer on a loaded machine.
     let count = count.load(Ordering::Relaxed);
     assert!(count <= 6, "{count}");
