@@ -300,14 +300,10 @@ impl Reader<'_> {
         if contains(name, b"://") {
             return Err(error(b"--", None, "begins the command; write targets before it"));
         }
-        for effect in [Effect::Install, Effect::Kill, Effect::Hold, Effect::StartPeriod] {
-            if self.is_given(effect) {
-                return Err(error(
-                    b"--",
-                    None,
-                    "cannot be used with --install, --kill, --hold or --start-period",
-                ));
-            }
+        let others = [Effect::Install, Effect::Kill, Effect::Hold, Effect::StartPeriod];
+        if others.iter().any(|effect| self.is_given(*effect)) {
+            let problem = "cannot be used with --install, --kill, --hold or --start-period";
+            return Err(error(b"--", None, problem));
         }
         Ok(())
     }

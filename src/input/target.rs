@@ -4,7 +4,6 @@
 //! harmful or ambiguous to send or to dial, so no later step checks again.
 
 use std::net::IpAddr;
-use std::ops::Range;
 
 use crate::input::expand::Expanded;
 use crate::print::{push, push_number};
@@ -146,7 +145,8 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
             return Err(if is_file { FILE } else { UNIX });
         }
         let endpoint = if is_file { Endpoint::File(path.to_vec()) } else { Endpoint::Unix(unix_path(path)?) };
-        let values = values(target, [0..text.len(), 0..0]);
+        let mut values = Vec::new();
+        target.each_value(0..text.len(), &mut |value| values.push(value.to_vec()));
         return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Open, over: None, values });
     }
     let parts = Parts::of(target);
@@ -195,17 +195,11 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
     let hidden: &[u8] = if host_at > parts.start + 1 { b"***@" } else { &text[parts.start..host_at] };
     let shown = [scheme, hidden, &text[host_at..parts.path_at], target.raw_from(parts.path_at)].concat();
     // Host and port are no secret.
-    let values = values(target, [parts.start..host_at, parts.path_at..text.len()]);
-    Ok(Target { shown, endpoint, check, over: unix_socket.map(|socket| socket.shown.clone()), values })
-}
-
-/// What variables and files hold in these parts of a target.
-fn values(target: &Expanded, parts: [Range<usize>; 2]) -> Vec<Vec<u8>> {
     let mut values = Vec::new();
-    for part in parts {
-        target.each_value(part, &mut |value| values.push(value.to_vec()));
-    }
-    values
+    let add: &mut dyn FnMut(&[u8]) = &mut |value| values.push(value.to_vec());
+    target.each_value(parts.start..host_at, add);
+    target.each_value(parts.path_at..text.len(), add);
+    Ok(Target { shown, endpoint, check, over: unix_socket.map(|socket| socket.shown.clone()), values })
 }
 
 /// The name of the variable or file that left the host before a port or a path empty. Without a variable
