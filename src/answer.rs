@@ -116,7 +116,7 @@ impl Detail<'_> {
 #[inline(never)]
 fn each_secret(target: &Target, options: &Options, found: &mut dyn FnMut(&[u8])) {
     target.values.iter().for_each(|value| found(value));
-    for texts in [&options.headers[..], options.data.as_slice(), &options.expect] {
+    for texts in &[&options.headers[..], options.data.as_slice(), &options.expect] {
         texts.iter().for_each(|text| text.each_value(0..text.text.len(), found));
     }
     for header in &options.headers {

@@ -9,7 +9,7 @@ const STOP_SIGNALS: [i32; 3] = [2, 3, 15];
 
 /// Has a stop end this process, which is process 1, as it ends every other one.
 pub fn end_on_stop() {
-    STOP_SIGNALS.into_iter().for_each(sys::end_on);
+    STOP_SIGNALS.iter().for_each(|&number| sys::end_on(number));
 }
 
 /// Becomes `command`. Returns only if that cannot be done: the exit code, as env(1) has it, and the line that says
