@@ -31,8 +31,8 @@ impl Deadline {
         match self.left() {
             Some(left) if left > timeout => Deadline::after(timeout),
             left => {
-                let micros = left.unwrap_or_default().as_micros() as u64;
-                Deadline { at: self.at, timeout: Duration::from_millis(micros.div_ceil(1000)) }
+                let millis = left.map_or(0, |left| left.as_millis() as u64 + 1);
+                Deadline { at: self.at, timeout: Duration::from_millis(millis) }
             }
         }
     }
