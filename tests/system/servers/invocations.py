@@ -213,7 +213,7 @@ def invocation(rng, ports):
         ["-H", "no colon"],
         ["-H", "A: b\r\nC: d"],
         ["--unix-socket", ""],
-        ["--", "--help"],
+        ["-data=x"],
         ["--unknown=secret"],
         ["-w", "0"],
         ["-q=1"],
