@@ -182,7 +182,8 @@ pub fn socket_path() -> PathBuf {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let path = env::temp_dir().join(format!("probe-test-{}-{number}", std::process::id()));
-    let _ = std::fs::remove_file(&path);
+    // An earlier process of this number may have left a socket or a folder.
+    let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir_all(&path));
     path
 }
 
