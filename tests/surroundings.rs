@@ -6,6 +6,7 @@ mod support;
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::net::Shutdown;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -13,6 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use support::*;
 
@@ -196,6 +198,33 @@ fn one_that_is_stopped_and_continued_goes_on_in_each_phase() {
         let run = probe.finished();
         assert_eq!(run.within(GENEROUS).code, Some(0), "{phase}: {run:?}");
     });
+}
+
+#[test]
+fn a_wait_that_is_over_after_a_pause_tells_what_it_knew_before() {
+    let (sender, attempts) = mpsc::channel();
+    let port = serve(move |stream| {
+        let _ = stream.shutdown(Shutdown::Write);
+        // To the end of the attempt.
+        silent(stream);
+        let _ = sender.send(());
+    });
+    let wait = Duration::from_secs(4);
+    let mut probe = command();
+    probe.args(["--wait", "4s", &format!("tls://127.0.0.1:{port}")]);
+    let probe = started(probe);
+    // The fifth pause takes 400 ms.
+    for _ in 0..5 {
+        attempts.recv_timeout(GENEROUS).expect("an attempt");
+    }
+    probe.until('S');
+    probe.signal(SIGSTOP);
+    probe.until('T');
+    thread::sleep(wait);
+    probe.signal(SIGCONT);
+    probe.finished().unhealthy(&format!(
+        "unhealthy: tls://127.0.0.1:{port}: receive: connection closed without a response, waited 4s"
+    ));
 }
 
 #[test]
