@@ -5,6 +5,10 @@ use std::io::Read;
 
 use crate::errno::{EFBIG, Errno, NOT_A_FILE};
 use crate::sys;
+use crate::text::cut;
+
+/// The longest line. A longer one is handed over in pieces, so that a file without line ends fills no memory.
+const LINE_MAX: usize = 64 * 1024;
 
 /// Flags of open(2), the same on every platform that is built for.
 const O_RDONLY: i32 = 0;
@@ -36,6 +40,34 @@ pub fn read(path: &[u8], max: usize) -> Result<Vec<u8>, Errno> {
         if content.len() > max {
             return Err(EFBIG);
         }
+    }
+}
+
+/// Hands each line of a regular file to `accept`, as far as it can be read, until that returns `None`.
+// A stack frame of its own, see `probe::attempt`.
+#[inline(never)]
+pub fn each_line(path: &[u8], accept: &mut dyn FnMut(&[u8]) -> Option<()>) -> Option<()> {
+    let mut file = open(path).ok()?;
+    let mut text = Vec::new();
+    let mut piece = [0; 1024];
+    loop {
+        let count = file.read(&mut piece).ok()?;
+        text.extend_from_slice(&piece[..count]);
+        let mut rest = &text[..];
+        while let (line, Some(after)) = cut(rest, b'\n') {
+            accept(line)?;
+            rest = after;
+        }
+        // The last piece is not full (read(2), fs/seq_file.c). To see the end of /proc/net/tcp beyond it, the
+        // kernel would go through its whole hash table of connections.
+        if count < piece.len() {
+            return accept(rest);
+        }
+        if rest.len() >= LINE_MAX {
+            accept(rest)?;
+            rest = b"";
+        }
+        text = rest.to_vec();
     }
 }
 
@@ -80,5 +112,23 @@ mod tests {
         std::fs::remove_file(OsStr::from_bytes(path)).expect("removed");
         assert_eq!(whole.expect("it is read"), content);
         assert_eq!(too_large.err(), Some(EFBIG));
+    }
+
+    #[test]
+    fn a_file_is_read_to_its_end_whatever_its_length() {
+        let path = std::env::temp_dir().join(format!("probe-lines-{}", std::process::id()));
+        let long_line = [b'x'; 2 * LINE_MAX];
+        let text = [&long_line[..], b"\n", &b"0.0.0.0 blocked\n".repeat(40_000), b"10.0.0.1 x"].concat();
+        std::fs::write(&path, text).expect("written");
+        let (mut count, mut longest, mut last) = (0, 0, Vec::new());
+        let outcome = each_line(path.as_os_str().as_bytes(), &mut |line| {
+            count += 1;
+            longest = longest.max(line.len());
+            last = line.to_vec();
+            Some(())
+        });
+        std::fs::remove_file(&path).expect("removed");
+        // The long line is two, and what is left of it.
+        assert_eq!((outcome, count, longest, &last[..]), (Some(()), 40_004, LINE_MAX, &b"10.0.0.1 x"[..]));
     }
 }

@@ -1,7 +1,6 @@
 //! Why a connection within this host was refused, or was not answered: who listens here, by
 //! /proc/net/tcp and /proc/net/tcp6 (proc(5)).
 
-use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::errno::ECONNREFUSED;
@@ -9,7 +8,7 @@ use crate::failure::{Phase, Unhealthy};
 use crate::file;
 use crate::input::target::{Endpoint, Host};
 use crate::print::{push, push_number};
-use crate::text::{cut, hex_digit};
+use crate::text::hex_digit;
 
 /// The most that is read of a table, some 400 listeners.
 const TABLE_MAX: usize = 64 * 1024;
@@ -66,43 +65,20 @@ struct Listener {
     queue: u32,
 }
 
-/// Appends the listeners of a table. Returns whether it can be read.
+/// Appends the listeners of a table, which stand before all other sockets, of which there may be thousands.
+/// Returns whether it can be read.
 fn read_table(path: &[u8], listeners: &mut Vec<Listener>) -> bool {
-    let Ok(mut file) = file::open(path) else { return false };
-    // Not a vector for each row: with musl's heap that is a page fault for each size that it grows to.
-    let mut piece = [0; 1024];
-    let mut rest = 0;
-    for _ in 0..TABLE_MAX / piece.len() {
-        let Ok(count) = file.read(&mut piece[rest..]) else { return false };
-        let length = rest + count;
-        match take_rows(&piece[..length], listeners) {
-            // A piece that is not full is the last one (fs/seq_file.c): to see the end, the kernel would go
-            // through its whole hash table of connections again.
-            Some(taken) if length == piece.len() => {
-                piece.copy_within(taken..length, 0);
-                rest = length - taken;
-            }
-            _ => break,
+    let (mut is_read, mut length) = (false, 0);
+    file::each_line(path, &mut |row| {
+        is_read = true;
+        // All but the header have one.
+        if row.contains(&b':') {
+            listeners.push(listener(row)?);
         }
-    }
-    true
-}
-
-/// Appends the listeners of the whole rows in a piece of a table, and returns the length of these rows.
-/// `None` if there are no more to come: listeners stand before all other sockets, of which there may
-/// be thousands.
-fn take_rows(piece: &[u8], listeners: &mut Vec<Listener>) -> Option<usize> {
-    let mut rest = piece;
-    while let (row, Some(after)) = cut(rest, b'\n') {
-        match listener(row) {
-            Some(listener) => listeners.push(listener),
-            // The header.
-            None if !row.contains(&b':') => {}
-            None => return None,
-        }
-        rest = after;
-    }
-    Some(piece.len() - rest.len())
+        length += row.len() + 1;
+        (length < TABLE_MAX).then_some(())
+    });
+    is_read
 }
 
 /// The listener of a row, if the socket is one. `0: 0100007F:17AC 00000000:0000 0A 00000000:00000003 …` is
@@ -283,6 +259,16 @@ mod tests {
         String::from_utf8(out.split_off("connection refused".len())).expect("ASCII")
     }
 
+    /// Whether this table can be read, and its listeners.
+    fn read_file(name: &str, content: &str) -> (bool, Vec<Listener>) {
+        let path = std::env::temp_dir().join(format!("probe-{name}-{}", std::process::id()));
+        std::fs::write(&path, content).expect("written");
+        let mut listeners = Vec::new();
+        let is_read = read_table(path.as_os_str().as_bytes(), &mut listeners);
+        std::fs::remove_file(&path).expect("removed");
+        (is_read, listeners)
+    }
+
     #[test]
     fn the_listeners_of_both_tables_are_read_wherever_they_are_cut() {
         for (table, rows) in [
@@ -292,12 +278,10 @@ mod tests {
                 "[::1]:8080=1 [2001:db8:0:1:1:1:1:1]:443 [::ffff:127.0.0.1]:8005 [2001:db8::1]:80 [::]:9090=1",
             ),
         ] {
-            for at in 0..table.len() {
-                let (mut read, table) = (Vec::new(), table.as_bytes());
-                if let Some(taken) = take_rows(&table[..at], &mut read) {
-                    assert_eq!(take_rows(&table[taken..], &mut read), None, "cut at {at}");
-                }
-                assert_eq!(read, listeners(rows), "cut at {at}");
+            // Lines that say nothing move the end of the first piece through all of it.
+            for before in 0..1100 {
+                let read = read_file("cut", &("\n".repeat(before) + table));
+                assert_eq!(read, (true, listeners(rows)), "{before} before");
             }
         }
     }
@@ -306,25 +290,21 @@ mod tests {
     fn the_first_socket_that_does_not_listen_ends_the_table() {
         let listeners_alone = TCP.find("   5: ").expect("a connection");
         let row = TCP.lines().nth(1).expect("a listener");
-        for (table, taken) in [
-            (&TCP[..listeners_alone], Some(listeners_alone)),
-            (&TCP[..listeners_alone + 100], Some(listeners_alone)),
-            (TCP, None),
-            (&format!("{TCP}{row}\n"), None),
+        for table in [
+            &TCP[..listeners_alone],
+            &TCP[..listeners_alone + 100],
+            TCP,
+            &format!("{TCP}{row}\n"),
+            &format!("{TCP}\n{}", format!("{row}\n").repeat(100)),
         ] {
-            let mut read = Vec::new();
-            assert_eq!((take_rows(table.as_bytes(), &mut read), read.len()), (taken, 5));
+            assert_eq!(read_file("end", table).1.len(), 5);
         }
     }
 
     #[test]
     fn a_table_that_is_not_there_is_told_from_one_without_listeners_and_a_long_one_has_its_cap() {
-        let path = std::env::temp_dir().join(format!("probe-listeners-{}", std::process::id()));
         let read_file = |content: &str| {
-            std::fs::write(&path, content).expect("written");
-            let mut listeners = Vec::new();
-            let is_read = read_table(path.as_os_str().as_bytes(), &mut listeners);
-            std::fs::remove_file(&path).expect("removed");
+            let (is_read, listeners) = read_file("long", content);
             (is_read, listeners.len())
         };
         assert!(!read_table(b"/proc/net/none", &mut Vec::new()));

@@ -1,7 +1,6 @@
 //! From a name to its addresses: /etc/hosts, then the name servers of
 //! /etc/resolv.conf, all within the deadline.
 
-use std::io::Read;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -11,10 +10,6 @@ use crate::net::connection::Connection;
 use crate::net::deadline::Deadline;
 use crate::net::dns::{self, Answer, Conf};
 use crate::sys::{self, Address, DATAGRAM, STREAM};
-use crate::text::cut;
-
-/// The longest line that is kept: stops a file without line ends.
-const LINE_MAX: usize = 64 * 1024;
 
 /// The time to wait for an answer before the question is asked again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -24,35 +19,21 @@ const TURN: Duration = Duration::from_millis(4);
 
 /// All addresses of `name`, at least one.
 pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
+    // An empty image has neither file. The deadline stops one without end.
     let mut addresses = Vec::new();
-    each_line(b"/etc/hosts", deadline, &mut |line| {
-        if let Some(address) = dns::host(line, name) {
-            addresses.push(address);
-        }
+    file::each_line(b"/etc/hosts", &mut |line| {
+        addresses.extend(dns::host(line, name));
+        deadline.left().map(drop)
     });
     if !addresses.is_empty() {
         return Ok(addresses);
     }
     let mut conf = Conf::default();
-    each_line(b"/etc/resolv.conf", deadline, &mut |line| conf.line(line));
+    file::each_line(b"/etc/resolv.conf", &mut |line| {
+        conf.line(line);
+        deadline.left().map(drop)
+    });
     ask_all(name, &conf, deadline)
-}
-
-/// Hands each line of a file to `accept`; none where there is no file, as in an empty
-/// image. The deadline stops a file without end.
-fn each_line(path: &[u8], deadline: &Deadline, accept: &mut dyn FnMut(&[u8])) {
-    let Ok(mut file) = file::open(path) else { return };
-    let mut text = Vec::new();
-    let mut piece = [0; 1024];
-    while let (Some(_), Ok(count @ 1..)) = (deadline.left(), file.read(&mut piece)) {
-        text.extend_from_slice(&piece[..count]);
-        while let (line, Some(rest)) = cut(&text, b'\n') {
-            accept(line);
-            text = rest.to_vec();
-        }
-        text.truncate(LINE_MAX);
-    }
-    accept(&text);
 }
 
 /// A name server, with a connected socket of its own: only such a socket is told that nobody listens.
@@ -250,6 +231,7 @@ fn exchange_over_tcp(server: &Address, question: &[u8], until: &Deadline) -> Opt
 mod tests {
     use super::*;
     use crate::errno::{ECONNREFUSED, Errno};
+    use std::io::Read;
     use std::net::{Ipv4Addr, UdpSocket};
     use std::thread;
 
@@ -520,21 +502,5 @@ mod tests {
         ] {
             assert_eq!(failure(&conf, LONG), why);
         }
-    }
-
-    #[test]
-    fn a_file_is_read_to_its_end_whatever_its_length() {
-        let path = std::env::temp_dir().join(format!("probe-lines-{}", std::process::id()));
-        let long_line = [b'x'; 2 * LINE_MAX];
-        let text = [&long_line[..], b"\n", &b"0.0.0.0 blocked\n".repeat(40_000), b"10.0.0.1 x"].concat();
-        std::fs::write(&path, text).expect("written");
-        let (mut count, mut longest, mut found) = (0, 0, Vec::new());
-        each_line(path.as_os_str().as_encoded_bytes(), &Deadline::after(LONG), &mut |line| {
-            count += 1;
-            longest = longest.max(line.len());
-            found.extend(dns::host(line, b"x"));
-        });
-        std::fs::remove_file(&path).expect("removed");
-        assert_eq!((count, longest, &found[..]), (40_002, LINE_MAX, &FOUND[..]));
     }
 }
