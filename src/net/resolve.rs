@@ -56,35 +56,6 @@ impl Question {
     fn is_open(&self, servers: u32) -> bool {
         self.addresses.is_none() && self.done & servers != servers
     }
-
-    /// Records the answer of the name server `bit`, if it is this question's first. A truncated one is asked
-    /// for again over TCP (RFC 7766). Fails if the name server failed or refused.
-    // A stack frame of its own, see `probe::attempt`.
-    #[inline(never)]
-    fn accept(
-        &mut self,
-        answer: Option<Answer>,
-        server: &Address,
-        bit: u32,
-        until: &Deadline,
-    ) -> Result<(), Unhealthy> {
-        let answer = match answer {
-            Some(_) if !self.is_open(bit) => None,
-            Some(Answer::Truncated) => ask_over_tcp(server, &self.message, until),
-            answer => answer,
-        };
-        match answer {
-            None => Ok(()),
-            Some(Answer::Addresses(addresses)) => {
-                self.addresses = Some(addresses);
-                Ok(())
-            }
-            Some(_) => {
-                self.done |= bit;
-                Err(Unhealthy::NameServerFailed)
-            }
-        }
-    }
 }
 
 /// The query for one name, in all that it may stand for.
@@ -128,9 +99,8 @@ fn ask_all(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>,
                 query.accept(index, &|_| Some(Answer::Truncated), &until.share(servers - index));
                 continue;
             }
-            let asked = if asks { query.ask(index, deadline) } else { Ok(()) };
             let turn = if all > 1 { Deadline::after(TURN) } else { next_round.min(until) };
-            query.listen(index, asked, &turn, &until);
+            query.exchange(index, asks, &turn, &until);
         }
     }
 }
@@ -154,17 +124,13 @@ impl Query {
         query
     }
 
-    /// Sends a name server every question that it may still answer.
-    fn ask(&mut self, index: usize, deadline: &Deadline) -> Result<(), Unhealthy> {
-        let server = &mut self.servers[index];
-        let mut open = self.questions.iter().filter(|question| question.is_open(1 << index));
-        open.try_for_each(|question| server.connection.send(&question.message, deadline))
-    }
-
-    /// Listens to a name server for its `turn`, if it could be asked.
-    fn listen(&mut self, index: usize, asked: Result<(), Unhealthy>, turn: &Deadline, until: &Deadline) {
+    /// Sends a name server every question that it may still answer, if it is time to, and listens for its `turn`.
+    fn exchange(&mut self, index: usize, asks: bool, turn: &Deadline, until: &Deadline) {
+        let connection = &mut self.servers[index].connection;
+        let mut open = self.questions.iter().filter(|question| asks && question.is_open(1 << index));
+        let asked = open.try_for_each(|question| connection.send(&question.message, turn));
         let mut message = Vec::new();
-        match asked.and_then(|()| self.servers[index].connection.receive(&mut message, turn)) {
+        match asked.and_then(|()| connection.receive(&mut message, turn)) {
             Ok(_) => self.accept(index, &|question| dns::answer(&message, question), until),
             // Nobody listens there, or no route leads there.
             Err(Unhealthy::Os(_, errno)) => {
@@ -175,12 +141,24 @@ impl Query {
         }
     }
 
-    /// Has every question take a name server's answer to it.
+    /// Has every open question take a name server's answer to it. A truncated one is asked for again over
+    /// TCP (RFC 7766).
+    // A stack frame of its own, see `probe::attempt`.
+    #[inline(never)]
     fn accept(&mut self, index: usize, answer: &dyn Fn(&[u8]) -> Option<Answer>, until: &Deadline) {
-        for question in &mut self.questions {
-            let answer = answer(&question.message);
-            if let Err(failure) = question.accept(answer, &self.servers[index].address, 1 << index, until) {
-                self.failure = failure;
+        for question in self.questions.iter_mut().filter(|question| question.is_open(1 << index)) {
+            let mut answer = answer(&question.message);
+            if answer == Some(Answer::Truncated) {
+                answer = ask_over_tcp(&self.servers[index].address, &question.message, until)
+                    .or_else(|| until.left().map(|_| Answer::Failure));
+            }
+            match answer {
+                None => {}
+                Some(Answer::Addresses(addresses)) => question.addresses = Some(addresses),
+                Some(_) => {
+                    question.done |= 1 << index;
+                    self.failure = Unhealthy::NameServerFailed;
+                }
             }
         }
     }
@@ -204,14 +182,8 @@ fn first_answered(questions: &[Question], servers: u32) -> Option<Vec<IpAddr>> {
     None
 }
 
-/// Asks over TCP. `None` if there is no answer in time; all else that goes wrong is the name server's failure.
+/// Asks over TCP, where each way a message follows its length (RFC 1035, 4.2.2). `None` if something goes wrong.
 fn ask_over_tcp(server: &Address, question: &[u8], until: &Deadline) -> Option<Answer> {
-    let answer = exchange_over_tcp(server, question, until);
-    if answer.is_none() && until.left().is_some() { Some(Answer::Failure) } else { answer }
-}
-
-/// Each way, a message follows its length (RFC 1035, 4.2.2).
-fn exchange_over_tcp(server: &Address, question: &[u8], until: &Deadline) -> Option<Answer> {
     let mut connection = Connection::open(STREAM, server, until.socket_timeout(1)?).ok()?;
     connection.send(&[&(question.len() as u16).to_be_bytes(), question].concat(), until).ok()?;
     let mut received = Vec::new();
