@@ -29,28 +29,25 @@ const DOCKER_DNS: Ipv6Addr = Ipv4Addr::new(127, 0, 0, 11).to_ipv6_mapped();
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 pub fn push_explanation(out: &mut Vec<u8>, failure: Unhealthy, endpoint: &Endpoint) {
-    let (addresses, port) = match endpoint {
-        Endpoint::Tcp(Host::Localhost, port) => {
-            ([Ipv4Addr::LOCALHOST.to_ipv6_mapped(), Ipv6Addr::LOCALHOST], *port)
-        }
-        Endpoint::Tcp(Host::Ip(IpAddr::V4(ip)), port) => ([ip.to_ipv6_mapped(); 2], *port),
-        Endpoint::Tcp(Host::Ip(IpAddr::V6(ip)), port) => ([*ip; 2], *port),
-        _ => return,
+    let Endpoint::Tcp(host, port) = endpoint else { return };
+    let addresses = match host {
+        Host::Localhost => [Ipv4Addr::LOCALHOST.to_ipv6_mapped(), Ipv6Addr::LOCALHOST],
+        Host::Ip(IpAddr::V4(ip)) => [ip.to_ipv6_mapped(); 2],
+        Host::Ip(IpAddr::V6(ip)) => [*ip; 2],
+        Host::Name(_) => return,
     };
-    let is_refused = match failure {
-        Unhealthy::Os(Phase::Connect, ECONNREFUSED) => true,
-        Unhealthy::TimedOut(Phase::Connect | Phase::Send | Phase::Receive) => false,
-        _ => return,
-    };
+    let is_refused = matches!(failure, Unhealthy::Os(Phase::Connect, ECONNREFUSED));
+    let is_timed_out = matches!(failure, Unhealthy::TimedOut(Phase::Connect | Phase::Send | Phase::Receive));
+    let is_here = addresses[0].to_canonical().is_loopback();
     let mut listeners = Vec::new();
-    if !addresses[0].to_canonical().is_loopback() || !read_table(b"/proc/net/tcp", &mut listeners) {
+    if !is_here || !(is_refused || is_timed_out) || !read_table(b"/proc/net/tcp", &mut listeners) {
         return;
     }
     // Not there on a host without IPv6.
     read_table(b"/proc/net/tcp6", &mut listeners);
     match is_refused {
-        true => push_listening(out, &listeners, port),
-        false => push_waiting(out, &listeners, &addresses, port),
+        true => push_listening(out, &listeners, *port),
+        false => push_waiting(out, &listeners, &addresses, *port),
     }
 }
 
@@ -106,36 +103,28 @@ fn hex(digits: &[u8]) -> u32 {
 /// Appends who listens: first those on `port`, then by port and address.
 #[inline(never)]
 fn push_listening(out: &mut Vec<u8>, listeners: &[Listener], port: u16) {
-    // In one number what is one: a tuple of it all would take 300 bytes more to compare.
-    let place = |one: &Listener| {
-        let elsewhere = u32::from(one.port != port);
-        (elsewhere << 17 | u32::from(one.port) << 1 | u32::from(one.is_ipv6), one.ip.octets())
-    };
-    let start = out.len();
-    let mut last = (0, [0; 16]);
-    for count in 0.. {
-        let (mut nearest, mut next) = ((u32::MAX, [0; 16]), None);
-        for one in listeners.iter().filter(|one| one.ip != DOCKER_DNS) {
-            let place = place(one);
-            // Not the last one again: there is a row for each process that shares it.
-            if place > last && place < nearest {
-                (nearest, next) = (place, Some(one));
-            }
+    let place = |one: &Listener| (one.port != port, one.port, one.is_ipv6, one.ip.to_bits());
+    let mut named: Vec<&Listener> = Vec::new();
+    for listener in listeners.iter().filter(|one| one.ip != DOCKER_DNS) {
+        // There is a row for each process that shares one.
+        if let Err(at) = named.binary_search_by_key(&place(listener), |one| place(one)) {
+            named.insert(at, listener);
         }
-        let Some(next) = next else { break };
+    }
+    if named.is_empty() {
+        push(out, "; no TCP port is open here");
+    }
+    let start = out.len();
+    for (index, listener) in named.iter().enumerate() {
         let end = out.len();
-        push(out, if count == 0 { "; listening here: " } else { ", " });
-        push_ip(out, next.ip, next.is_ipv6);
+        push(out, if index == 0 { "; listening here: " } else { ", " });
+        push_ip(out, listener.ip, listener.is_ipv6);
         push(out, ":");
-        push_number(out, next.port.into());
-        if count == NAMED_MAX || out.len() - start > LENGTH_MAX - MORE.len() {
+        push_number(out, listener.port.into());
+        if index == NAMED_MAX || out.len() - start > LENGTH_MAX - MORE.len() {
             out.truncate(end);
             return push(out, MORE);
         }
-        last = nearest;
-    }
-    if out.len() == start {
-        push(out, "; no TCP port is open here");
     }
 }
 
