@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::failure::Unhealthy;
-use crate::text::{after, cut, digits, hex_digit};
+use crate::text::{cut, digits, hex_digit};
 use crate::wire::progress::Progress;
 
 /// The most bytes of status-lines and fields, interim answers included. Stops
@@ -35,8 +35,9 @@ const MALFORMED_LENGTH: Unhealthy = Unhealthy::Malformed("malformed Content-Leng
 const MALFORMED_CHUNK: Unhealthy = Unhealthy::Malformed("malformed chunked coding");
 
 /// The part of a response that comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Part {
+    #[default]
     StatusLine,
     Fields,
     /// A body of this many bytes.
@@ -44,18 +45,19 @@ enum Part {
     /// A body that ends with the stream.
     UntilClose,
     ChunkSize,
+    /// The rest of a chunk, of this many bytes, and the end of its line.
     ChunkData(usize),
-    ChunkEnd,
     Trailers,
     Nothing,
 }
 
 /// A response, as far as it has been received.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Response {
     /// The status-code of the final answer, 101 or from 200 to 999; below 200 before it is known.
     pub status: u16,
     reason: Range<usize>,
+    /// From the end of the header section to the end of what has been decoded; empty before.
     content: Range<usize>,
     content_length: Option<u64>,
     is_chunked: bool,
@@ -63,31 +65,19 @@ pub struct Response {
     next: Part,
     /// The start of the next part.
     at: usize,
-    /// The bytes before this one have been searched for the end of its line.
+    /// The bytes before this one have been searched for the end of a line.
     searched: usize,
-    body_at: usize,
 }
 
 impl Response {
     /// The response to a request of this method, of which nothing has been received.
     pub fn to(method: &[u8]) -> Response {
-        Response {
-            status: 0,
-            reason: 0..0,
-            content: 0..0,
-            content_length: None,
-            is_chunked: false,
-            to_head: method == b"HEAD",
-            next: Part::StatusLine,
-            at: 0,
-            searched: 0,
-            body_at: 0,
-        }
+        Response { to_head: method == b"HEAD", ..Response::default() }
     }
 
     /// Whether the header section of the final answer is complete.
     pub fn has_header(&self) -> bool {
-        self.body_at > 0
+        self.content.start > 0
     }
 
     /// The reason-phrase, which may be empty; `received` are the bytes that were read.
@@ -117,10 +107,10 @@ impl Response {
                 };
             }
         }
-        let end = received.len().min(self.body_at + BODY_MAX);
+        let end = received.len().min(self.content.start + BODY_MAX);
         match self.body(&mut received[..end]) {
             // The verdict stands on these.
-            Ok(Progress::Partial(_)) if end == self.body_at + BODY_MAX => Ok(Progress::Complete),
+            Ok(Progress::Partial(_)) if end == self.content.start + BODY_MAX => Ok(Progress::Complete),
             outcome => outcome,
         }
     }
@@ -150,7 +140,6 @@ impl Response {
             self.next = Part::StatusLine;
             return Ok(true);
         }
-        self.body_at = self.at;
         self.content = self.at..self.at;
         self.next = match self.content_length {
             _ if self.to_head || matches!(self.status, SWITCHING_PROTOCOLS | 204 | 304) => Part::Nothing,
@@ -163,17 +152,13 @@ impl Response {
 
     /// The next line with its end, if it is whole.
     fn line<'a>(&mut self, received: &'a [u8]) -> Option<&'a [u8]> {
-        let end = received[self.searched..].iter().position(|&byte| byte == b'\n');
-        self.searched = end.map_or(received.len(), |end| self.searched + end + 1);
+        let start = self.searched.max(self.at);
+        let end = received[start..].iter().position(|&byte| byte == b'\n');
+        self.searched = end.map_or(received.len(), |end| start + end + 1);
         end?;
         let line = &received[self.at..self.searched];
         self.at = self.searched;
         Some(line)
-    }
-
-    fn skip(&mut self, count: usize) {
-        self.at += count;
-        self.searched = self.at;
     }
 
     /// The next line of a header or trailer section, empty at the section's end. It goes on where the
@@ -183,12 +168,10 @@ impl Response {
         let start = self.at;
         loop {
             let line = self.line(received)?;
-            if matches!(line, b"\n" | b"\r\n") {
-                return Some(b"");
-            }
             match received.get(self.at) {
-                Some(b' ' | b'\t') => {}
-                Some(_) => return Some(&received[start..self.at]),
+                _ if matches!(line, b"\n" | b"\r\n") => return Some(b""),
+                Some(b' ' | b'\t') => self.at = start,
+                Some(_) => return Some(line),
                 None => {
                     // The line's end is looked at again, with the byte after it.
                     self.searched -= 1;
@@ -196,17 +179,14 @@ impl Response {
                     return None;
                 }
             }
-            self.at = start;
         }
     }
 
     /// `field-name ":" OWS field-value OWS` (RFC 9112, 5). Only the two fields
     /// that say where the body ends matter.
     fn field(&mut self, line: &[u8]) -> Result<(), Unhealthy> {
-        let (name, Some(value)) = cut(line, b':') else { return Err(MALFORMED_FIELD) };
-        if line.contains(&0) {
-            return Err(MALFORMED_FIELD);
-        }
+        let (name, value) = cut(line, b':');
+        let value = value.filter(|_| !line.contains(&0)).ok_or(MALFORMED_FIELD)?;
         let is_length = name.eq_ignore_ascii_case(b"content-length");
         let is_coding = name.eq_ignore_ascii_case(b"transfer-encoding");
         // Empty elements of a list are none (RFC 9110, 5.6.1.2).
@@ -250,37 +230,29 @@ impl Response {
                         size => Part::ChunkData(size),
                     }
                 }
-                Part::ChunkData(0) => Part::ChunkEnd,
                 Part::ChunkData(_) if rest.is_empty() => return Ok(IN_CHUNKS),
+                Part::ChunkData(0) => {
+                    self.at += 1;
+                    match rest[0] {
+                        b'\r' => Part::ChunkData(0),
+                        b'\n' => Part::ChunkSize,
+                        _ => return Err(MALFORMED_CHUNK),
+                    }
+                }
                 Part::ChunkData(size) => {
                     let count = rest.len().min(size);
                     received.copy_within(self.at..self.at + count, self.content.end);
                     self.content.end += count;
-                    self.skip(count);
+                    self.at += count;
                     Part::ChunkData(size - count)
                 }
-                Part::ChunkEnd => match rest.first() {
+                Part::Trailers => match self.field_line(received) {
                     None => return Ok(IN_CHUNKS),
-                    Some(b'\r') => {
-                        self.skip(1);
-                        Part::ChunkEnd
-                    }
-                    Some(b'\n') => {
-                        self.skip(1);
-                        Part::ChunkSize
-                    }
+                    Some(b"") => Part::Nothing,
+                    Some(line) if line.contains(&b':') => Part::Trailers,
+                    // It may be the rest of a malformed chunk-size such as `0x5`.
                     Some(_) => return Err(MALFORMED_CHUNK),
                 },
-                Part::Trailers => {
-                    let Some(line) = self.field_line(received) else { return Ok(IN_CHUNKS) };
-                    if line.is_empty() {
-                        Part::Nothing
-                    } else {
-                        // A line without a colon may be the rest of a malformed chunk-size such as `0x5`.
-                        after(line, b':').ok_or(MALFORMED_CHUNK)?;
-                        Part::Trailers
-                    }
-                }
                 Part::StatusLine | Part::Fields | Part::Nothing => return Ok(Progress::Complete),
             };
         }
@@ -396,7 +368,8 @@ mod tests {
                 let outcome = response.read(&mut stream[..end]);
                 assert!(matches!(outcome, Ok(Progress::Partial(_))), "{outcome:?} at {end}");
                 let searches = !matches!(response.next, Part::Length(_) | Part::UntilClose);
-                assert!(!searches || response.searched + 1 >= end, "{response:?} at {end}");
+                let looked_at = response.searched.max(response.at);
+                assert!(!searches || looked_at + 1 >= end, "{response:?} at {end}");
             }
             let outcome = response.read(&mut stream);
             assert!(outcome == Ok(Progress::Complete) || response.ends_with_stream(), "{outcome:?}");
