@@ -106,6 +106,7 @@ impl ServerHello {
     /// too. Errors: `Foreign`, not TLS; `Refused`, an alert; `Malformed`.
     pub fn read(&mut self, answer: &[u8]) -> Result<Progress, Unhealthy> {
         let answer = &answer[..answer.len().min(ANSWER_MAX)];
+        let more = if answer.len() < ANSWER_MAX { Ok(INCOMPLETE) } else { Err(TOO_LONG) };
         loop {
             let rest = &answer[self.at..];
             if self.left > 0 && !rest.is_empty() {
@@ -124,9 +125,7 @@ impl ServerHello {
             else {
                 break;
             };
-            let [kind, _, _, high, low, data @ ..] = rest else {
-                return if answer.len() < ANSWER_MAX { Ok(INCOMPLETE) } else { Err(TOO_LONG) };
-            };
+            let [kind, _, _, high, low, data @ ..] = rest else { return more };
             match (*kind, u16::from_be_bytes([*high, *low]).into(), data) {
                 (_, FRAGMENT_TOO_LONG.., _) => return Err(TOO_LONG),
                 // Empty fragments are refused: a message could go on in them for ever (RFC 8446, 5.1).
@@ -134,9 +133,7 @@ impl ServerHello {
                     self.at += RECORD_HEADER;
                     self.left = length;
                 }
-                (ALERT, 2, [] | [_]) => {
-                    return if answer.len() < ANSWER_MAX { Ok(INCOMPLETE) } else { Err(TOO_LONG) };
-                }
+                (ALERT, 2, [] | [_]) => return more,
                 // An old server warns that it has no such name, and goes on (RFC 6066, 3).
                 (ALERT, 2, [WARNING, UNRECOGNIZED_NAME, ..]) => self.at += RECORD_HEADER + 2,
                 (ALERT, 2, [_, description, ..]) => {
