@@ -208,8 +208,8 @@ impl Reply {
         let flags = if kind == CONTINUATION { flags & END_HEADERS | self.end } else { flags };
         self.end = flags & END_STREAM;
         if flags & PADDED != 0 {
-            let (padding, rest) = data.split_first()?;
-            data = rest.get(..rest.len().wrapping_sub((*padding).into()))?;
+            let padding = data.split_off_first()?;
+            data = data.get(..data.len().wrapping_sub((*padding).into()))?;
         }
         let is_final = self.http == 200;
         if kind == DATA {
@@ -247,22 +247,14 @@ fn fields(mut block: &[u8], http: &mut u64) -> Option<Option<u64>> {
         let index = integer(&mut block, 0x7f >> kind.min(3))?;
         // At the start only (RFC 7541, 4.2): the encoders of most servers note our SETTINGS so. One that does
         // not know them yet keeps to the default.
-        if kind == 2 {
-            if !is_first || index > TABLE_SIZE {
-                return None;
-            }
+        if kind == 2 && is_first && index <= TABLE_SIZE {
             continue;
         }
-        if index > STATIC_MAX || index == 0 && kind == 0 {
+        if kind == 2 || index > STATIC_MAX || index == 0 && kind == 0 {
             return None;
         }
-        let [mut name, mut value] = [&b""[..]; 2];
-        if index == 0 {
-            name = string(&mut block)?;
-        }
-        if kind != 0 {
-            value = string(&mut block)?;
-        }
+        let name = if index == 0 { string(&mut block)? } else { b"" };
+        let value = if kind != 0 { string(&mut block)? } else { b"" };
         if matches!(index, 8..15) || HTTP_STATUS.contains(&name) {
             *http = match kind {
                 // It comes before all others, and so once (RFC 9113, 8.3).
@@ -296,6 +288,8 @@ fn health(message: &[u8]) -> Option<usize> {
     while !fields.is_empty() {
         let tag = u32::try_from(varint(&mut fields)?).ok()?;
         let skipped = match tag & 7 {
+            // There is no field 0.
+            _ if tag < 8 => return None,
             0 => {
                 let value = varint(&mut fields)?;
                 if tag == 8 {
@@ -308,10 +302,6 @@ fn health(message: &[u8]) -> Option<usize> {
             5 => 4,
             _ => return None,
         };
-        // There is no field 0.
-        if tag < 8 {
-            return None;
-        }
         fields = fields.get(usize::try_from(skipped).ok()?..)?;
     }
     Some(health)
@@ -319,9 +309,7 @@ fn health(message: &[u8]) -> Option<usize> {
 
 /// Takes a number off that begins in the bits of `mask` (RFC 7541, 5.1).
 fn integer(data: &mut &[u8], mask: u8) -> Option<u64> {
-    let (first, rest) = data.split_first()?;
-    *data = rest;
-    let number = u64::from(first & mask);
+    let number = u64::from(data.split_off_first()? & mask);
     if number == mask.into() { varint(data)?.checked_add(number) } else { Some(number) }
 }
 
@@ -330,8 +318,7 @@ fn varint(data: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     let mut shift = 0;
     while shift < 64 {
-        let (byte, rest) = data.split_first()?;
-        *data = rest;
+        let byte = data.split_off_first()?;
         number |= u64::from(byte & 0x7f) << shift;
         if *byte < 0x80 {
             return Some(number);
