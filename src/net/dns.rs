@@ -76,32 +76,28 @@ pub fn answer(message: &[u8], question: &[u8]) -> Option<Answer> {
     let mut addresses = Vec::new();
     for _ in 0..u16::from_be_bytes([header[6], header[7]]) {
         // Stop at a truncated record; those before it count.
-        let Some((address, rest)) = record(records) else { break };
-        records = rest;
-        if let Some(address) = address {
-            addresses.push(address);
-        }
+        let Some(address) = record(&mut records) else { break };
+        addresses.extend(address);
     }
     Some(Answer::Addresses(addresses))
 }
 
-/// The address in the first of `records`, if that is one, and the records after it.
-fn record(records: &[u8]) -> Option<(Option<IpAddr>, &[u8])> {
-    let mut rest = records;
+/// Takes the first of `records` off, and returns its address, if it is one.
+fn record(records: &mut &[u8]) -> Option<Option<IpAddr>> {
     // The owner's name: labels, and a zero or a pointer at their end (RFC 1035, 4.1.4).
-    while let [length @ 1..0xc0, after @ ..] = rest {
-        rest = after.get(usize::from(*length)..)?;
+    while let [length @ 1..0xc0, ..] = **records {
+        records.split_off(..=usize::from(length))?;
     }
-    rest = rest.get(if rest.starts_with(&[0]) { 1 } else { 2 }..)?;
+    records.split_off(..if records.starts_with(&[0]) { 1 } else { 2 })?;
     // Type, class, time to live, length of data.
-    let (fixed, rest) = rest.split_at_checked(10)?;
-    let (data, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([fixed[8], fixed[9]])))?;
-    let address = match fixed[1] {
-        A => <[u8; 4]>::try_from(data).ok().map(IpAddr::from),
-        AAAA => <[u8; 16]>::try_from(data).ok().map(IpAddr::from),
+    let fixed = records.split_off(..10)?;
+    let data = records.split_off(..usize::from(u16::from_be_bytes([fixed[8], fixed[9]])))?;
+    let address = match fixed[..2] {
+        [0, A] => <[u8; 4]>::try_from(data).ok().map(IpAddr::from),
+        [0, AAAA] => <[u8; 16]>::try_from(data).ok().map(IpAddr::from),
         _ => None,
     };
-    Some((address.filter(|_| fixed[0] == 0), rest))
+    Some(address)
 }
 
 /// What resolv.conf(5) says.
