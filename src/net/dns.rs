@@ -150,31 +150,23 @@ impl Conf {
     /// way round; with a dot at its end it is only itself.
     // A stack frame of its own, see `probe::attempt`.
     #[inline(never)]
-    pub fn questions(&self, name: &[u8], id: u16, ask: &mut dyn FnMut(Vec<u8>)) {
-        let mut id = id;
-        let (relative, is_absolute) = match name.strip_suffix(b".") {
-            Some(relative) => (relative, true),
-            None => (name, false),
-        };
-        let mut ask_in = |domain: &[u8]| {
-            let candidate = [relative, b".", domain].concat();
+    pub fn questions(&self, name: &[u8], mut id: u16, ask: &mut dyn FnMut(Vec<u8>)) {
+        let mut domains = Vec::new();
+        let relative = name.strip_suffix(b".");
+        if relative.is_none() {
+            domains.extend(words(&self.search).skip(1));
+        }
+        let dots = name.iter().filter(|&&byte| byte == b'.').count() as u64;
+        let is_first = dots >= self.ndots.unwrap_or(1);
+        domains.insert(if is_first { 0 } else { domains.len() }, b"");
+        for domain in domains {
+            let candidate = [relative.unwrap_or(name), b".", domain].concat();
             for kind in [A, AAAA] {
                 if let Some(question) = question(&candidate, id, kind) {
                     ask(question);
                     id = id.wrapping_add(1);
                 }
             }
-        };
-        let dots = name.iter().filter(|&&byte| byte == b'.').count() as u64;
-        let is_first = dots >= self.ndots.unwrap_or(1);
-        if is_first {
-            ask_in(b"");
-        }
-        if !is_absolute {
-            words(&self.search).skip(1).for_each(&mut ask_in);
-        }
-        if !is_first {
-            ask_in(b"");
         }
     }
 }
