@@ -30,11 +30,8 @@ impl Connection {
     /// of the ephemeral range, the kernel may choose that very port for the
     /// connecting side, and TCP lets the two meet (RFC 9293, 3.5, figure 7).
     pub fn is_to_itself(&self) -> bool {
-        match (self.0.local_addr(), self.0.peer_addr()) {
-            (Ok(here), Ok(there)) => here == there,
-            // Not of a Unix socket, which std does not take for one of these.
-            _ => false,
-        }
+        // std takes none of a Unix socket for one of these addresses.
+        matches!((self.0.local_addr(), self.0.peer_addr()), (Ok(here), Ok(there)) if here == there)
     }
 
     /// Sends all of `bytes`. The deadline is re-armed before every write.

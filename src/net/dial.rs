@@ -20,16 +20,12 @@ pub fn unix(path: &[u8], deadline: &Deadline) -> Result<Connection, Unhealthy> {
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 pub fn tcp(host: &Host, port: u16, deadline: &Deadline) -> Result<Connection, Unhealthy> {
-    let mut addresses = Vec::new();
-    let mut add = |ip| addresses.push(sys::inet(SocketAddr::new(ip, port)));
-    match host {
-        Host::Ip(ip) => add(*ip),
-        Host::Localhost => {
-            add(Ipv4Addr::LOCALHOST.into());
-            add(Ipv6Addr::LOCALHOST.into());
-        }
-        Host::Name(name) => resolve(name, deadline)?.iter().for_each(|&ip| add(ip)),
-    }
+    let ips = match host {
+        Host::Ip(ip) => vec![*ip],
+        Host::Localhost => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        Host::Name(name) => resolve(name, deadline)?,
+    };
+    let addresses: Vec<_> = ips.iter().map(|&ip| sys::inet(SocketAddr::new(ip, port))).collect();
     connect_any(&addresses, deadline)
 }
 
