@@ -194,7 +194,7 @@ impl Attempt<'_, '_> {
         }
         match failure {
             Unhealthy::WrongAnswer | Unhealthy::Incomplete(_) => self.detail.push("connected"),
-            failure => failure.push(&mut self.detail.words, deadline.timeout()),
+            failure => failure.push(&mut self.detail.words, deadline.timeout),
         }
         self.detail.push_got(&self.received);
         if let Some(missing) = missing(options, &searches) {

@@ -71,10 +71,7 @@ fn until_one_is_healthy(
 ) -> bool {
     let mut pause = FIRST_PAUSE;
     loop {
-        let round = match config.wait {
-            Some(_) => deadline.within(config.timeout),
-            None => *deadline,
-        };
+        let round = config.wait.map_or(*deadline, |_| deadline.within(config.timeout));
         let mut failed = Vec::new();
         for (index, target) in targets.iter().enumerate() {
             let verdict = try_once(target, config, &round.share(targets.len() - index));
@@ -113,7 +110,7 @@ fn try_once<'a>(target: &'a Target, config: &'a Config, deadline: &Deadline) -> 
         target,
         detail: detail.words,
         outcome: outcome.map(|()| start.elapsed()),
-        timeout: deadline.timeout(),
+        timeout: deadline.timeout,
         waited: config.wait,
     }
 }

@@ -11,18 +11,14 @@ const SHORT: Duration = Duration::from_millis(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline {
     at: Instant,
-    timeout: Duration,
+    /// The timeout that this was made from, for the report.
+    pub timeout: Duration,
 }
 
 impl Deadline {
     /// The deadline that lies `timeout` from now.
     pub fn after(timeout: Duration) -> Deadline {
         Deadline { at: Instant::now() + timeout, timeout }
-    }
-
-    /// The timeout that this was made from, for the report.
-    pub fn timeout(&self) -> Duration {
-        self.timeout
     }
 
     /// The deadline of an operation that may take `timeout`, but no longer than this. For the report,
@@ -100,8 +96,8 @@ mod tests {
         let deadline = Deadline::after(Duration::from_secs(60));
         assert_eq!(deadline.share(1), deadline);
         let quarter = deadline.share(4);
-        assert!(quarter.timeout() <= Duration::from_secs(15) && quarter < deadline);
-        assert!(quarter.timeout() > Duration::from_secs(1));
+        assert!(quarter.timeout <= Duration::from_secs(15) && quarter < deadline);
+        assert!(quarter.timeout > Duration::from_secs(1));
         let passed = Deadline::after(Duration::ZERO);
         assert_eq!(passed.share(4), passed);
     }
@@ -109,12 +105,12 @@ mod tests {
     #[test]
     fn an_operation_within_a_deadline_has_its_timeout_or_the_time_left() {
         let long = Deadline::after(Duration::from_secs(60));
-        assert_eq!(long.within(Duration::from_secs(1)).timeout(), Duration::from_secs(1));
+        assert_eq!(long.within(Duration::from_secs(1)).timeout, Duration::from_secs(1));
         let rest = long.within(Duration::from_secs(90));
         assert_eq!(rest.at, long.at);
-        assert_eq!(rest.timeout().subsec_micros() % 1000, 0);
-        assert!(rest.timeout() <= Duration::from_secs(60) && rest.timeout() > Duration::from_secs(50));
+        assert_eq!(rest.timeout.subsec_micros() % 1000, 0);
+        assert!(rest.timeout <= Duration::from_secs(60) && rest.timeout > Duration::from_secs(50));
         let passed = Deadline::after(Duration::ZERO);
-        assert_eq!(passed.within(Duration::from_secs(1)).timeout(), Duration::ZERO);
+        assert_eq!(passed.within(Duration::from_secs(1)).timeout, Duration::ZERO);
     }
 }
