@@ -9,11 +9,8 @@ use crate::text::{after, before};
 /// The request method: with data `POST`, without `GET`, unless another one was
 /// asked for.
 pub fn method(options: &Options) -> &[u8] {
-    match (&options.method, &options.data) {
-        (Some(method), _) => method,
-        (None, Some(_)) => b"POST",
-        (None, None) => b"GET",
-    }
+    let default: &[u8] = if options.data.is_some() { b"POST" } else { b"GET" };
+    options.method.as_deref().unwrap_or(default)
 }
 
 /// The whole request, body included. Every part was checked when it was
