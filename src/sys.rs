@@ -78,7 +78,9 @@ pub fn inet(address: SocketAddr) -> Address {
 }
 
 unsafe extern "C" {
-    safe fn _exit(code: c_int) -> !;
+    /// Ends the process. Nothing is left to do: std's way would flush its stdout, which is not used.
+    #[link_name = "_exit"]
+    pub safe fn exit(code: c_int) -> !;
     safe fn kill(process: c_int, signal: c_int) -> c_int;
     safe fn clock_gettime(clock: c_int, time: &mut [c_long; 2]) -> c_int;
     safe fn signal(number: c_int, disposition: usize) -> usize;
@@ -158,7 +160,7 @@ const SIG_IGN: usize = 1;
 
 /// Ends the process at once with 128 and the number of the signal.
 extern "C" fn exit_on(number: c_int) {
-    _exit(128 + number)
+    exit(128 + number)
 }
 
 /// Has this signal end the process, also where the kernel drops what has no handler: as process 1.
@@ -236,11 +238,6 @@ pub const STDERR: c_int = 2;
 pub fn standard_stream(number: c_int) -> ManuallyDrop<File> {
     // SAFETY: never closed here, since it is never dropped, and used as a file descriptor only.
     ManuallyDrop::new(unsafe { File::from_raw_fd(number) })
-}
-
-/// Ends the process. Nothing is left to do: std's way would flush its stdout, which is not used.
-pub fn exit(code: c_int) -> ! {
-    _exit(code)
 }
 
 #[cfg(test)]
