@@ -96,26 +96,26 @@ struct Attempt<'a, 'b> {
 type Parser<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<Progress, Unhealthy>;
 
 impl Attempt<'_, '_> {
-    /// Sends `bytes`, and receives until `parse` says that the answer is complete, or the stream ends.
-    fn exchange(&mut self, bytes: &[u8], parse: Parser) -> Result<(), Unhealthy> {
+    /// Sends `bytes`, and receives until `parse` says that the answer is complete, or the stream ends. A complete
+    /// answer is told as `words`.
+    fn exchange(&mut self, bytes: &[u8], parse: Parser, words: &str) -> Result<(), Unhealthy> {
         let sent = self.connection.send(bytes, self.deadline);
-        match sent {
-            // What came before a reset can still be read: a server may answer before it has read all, and close.
-            Ok(()) | Err(Unhealthy::Os(_, ECONNRESET | EPIPE)) => {}
-            failure => return failure,
+        // What came before a reset can still be read: a server may answer before it has read all, and close.
+        if !matches!(sent, Ok(()) | Err(Unhealthy::Os(_, ECONNRESET | EPIPE))) {
+            return sent;
         }
         loop {
-            let count = match self.connection.receive(&mut self.received, self.deadline) {
-                Err(_) if sent.is_err() => return sent,
-                count => count?,
-            };
+            let received = self.connection.receive(&mut self.received, self.deadline);
+            let count = received.map_err(|failure| sent.err().unwrap_or(failure))?;
             match parse(&mut self.received)? {
-                Progress::Complete => return Ok(()),
+                Progress::Complete => break,
                 Progress::Partial(_) if count > 0 => {}
                 Progress::Partial(_) if self.received.is_empty() => return sent.and(Err(NOTHING)),
                 Progress::Partial(problem) => return Err(Unhealthy::Incomplete(problem)),
             }
         }
+        self.detail.push(words);
+        Ok(())
     }
 
     /// Sends the request and reads the whole response: a server whose client hangs up in
@@ -126,7 +126,7 @@ impl Attempt<'_, '_> {
         let options = self.options;
         let request = request(http, options);
         let mut response = Response::to(method(options));
-        let mut outcome = self.exchange(&request, &mut |received| response.read(received));
+        let mut outcome = self.exchange(&request, &mut |received| response.read(received), "");
         if response.ends_with_stream() && matches!(outcome, Err(Unhealthy::Incomplete(_))) {
             outcome = Ok(());
         }
@@ -175,7 +175,7 @@ impl Attempt<'_, '_> {
         }
         let mut searches = searches(options);
         let mut searched = 0;
-        let outcome = self.exchange(data, &mut |received| {
+        let mut parse = |received: &mut [u8]| {
             search(&mut searches, &received[searched..], deadline)?;
             searched = received.len();
             match missing(options, &searches) {
@@ -184,11 +184,9 @@ impl Attempt<'_, '_> {
                 // Never printed: what came is shown instead, or that nothing did.
                 Some(_) => Ok(Progress::Partial("")),
             }
-        });
-        let Err(failure) = outcome else {
-            self.detail.push("replied");
-            return Ok(());
         };
+        let outcome = self.exchange(data, &mut parse, "replied");
+        let Err(failure) = outcome else { return outcome };
         if self.received.is_empty() {
             return outcome;
         }
@@ -207,17 +205,13 @@ impl Attempt<'_, '_> {
     fn grpc(&mut self, grpc: &Grpc) -> Result<(), Unhealthy> {
         let call = grpc::request(&grpc.authority, &grpc.service);
         let mut reply = Reply::default();
-        self.exchange(&call, &mut |received| reply.read(received))?;
-        self.detail.push("SERVING");
-        Ok(())
+        self.exchange(&call, &mut |received| reply.read(received), "SERVING")
     }
 
     /// Sends a ClientHello and reads the ServerHello, and no more: the rest is encrypted.
     fn tls(&mut self, server_name: Option<&[u8]>) -> Result<(), Unhealthy> {
         let mut hello = ServerHello::default();
-        self.exchange(&client_hello(server_name), &mut |received| hello.read(received))?;
-        self.detail.push("ServerHello");
-        Ok(())
+        self.exchange(&client_hello(server_name), &mut |received| hello.read(received), "ServerHello")
     }
 }
 
