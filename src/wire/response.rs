@@ -30,6 +30,7 @@ const IN_HEADERS: Progress = Progress::Partial("connection closed in the middle 
 const IN_BODY: Progress = Progress::Partial("connection closed in the middle of the body");
 const IN_CHUNKS: Progress = Progress::Partial("connection closed before the last chunk");
 
+const TOO_LONG: Unhealthy = Unhealthy::Malformed("headers longer than 64 KiB");
 const MALFORMED_FIELD: Unhealthy = Unhealthy::Malformed("malformed header field");
 const MALFORMED_LENGTH: Unhealthy = Unhealthy::Malformed("malformed Content-Length");
 const MALFORMED_CHUNK: Unhealthy = Unhealthy::Malformed("malformed chunked coding");
@@ -101,10 +102,7 @@ impl Response {
         while !self.has_header() {
             let header = &received[..received.len().min(HEADER_MAX)];
             if !self.header_line(header)? {
-                return match received.len() > HEADER_MAX {
-                    true => Err(Unhealthy::Malformed("headers longer than 64 KiB")),
-                    false => Ok(IN_HEADERS),
-                };
+                return if received.len() <= HEADER_MAX { Ok(IN_HEADERS) } else { Err(TOO_LONG) };
             }
         }
         let end = received.len().min(self.content.start + BODY_MAX);
