@@ -1,4 +1,5 @@
 """What health checks cost the engine, measured for build/bench: FOLDER PERIOD, with `probe` and `stand_in` in FOLDER.
+This machine's curl stands beside the probe.
 
 An engine of its own runs in a cgroup of its own, below which are its containers. There the kernel counts the CPU time
 of all that a check is made of: dockerd, containerd, shims, runc and the check itself; and the idle engine's and the
@@ -8,6 +9,8 @@ dockerd deletes docker0, which may be another engine's.
 
 import contextlib
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -15,20 +18,23 @@ import time
 FOLDER, PERIOD = os.path.abspath(sys.argv[1]), int(sys.argv[2])
 NAME = f"probe-bench-{os.getpid()}"
 HOST = f"unix://{FOLDER}/docker.sock"
-# docker run's options.
+# An image, and docker run's options before it.
 CHECKS = {
-    "no check": ["--no-healthcheck"],
-    "interval 30s": ["--health-interval=30s"],
-    "interval 1s": ["--health-interval=1s"],
-    "interval 1s, `--hold 30s`": ["--health-interval=1s", "--env=PROBE_HOLD=30s"],
+    "no check": ["--no-healthcheck", "probe"],
+    "interval 30s": ["--health-interval=30s", "probe"],
+    "interval 1s": ["--health-interval=1s", "probe"],
+    "interval 1s, `--hold 30s`": ["--health-interval=1s", "--env=PROBE_HOLD=30s", "probe"],
+    "interval 1s, curl": ["--health-interval=1s", "curl"],
 }
 COUNTS = (1, 20)
 # Older than the hold, in seconds.
 WARM = 32
-IMAGE = [
-    'HEALTHCHECK --timeout=60s CMD ["/probe", "http://localhost:8090/echo"]',
-    'ENTRYPOINT ["/stand_in"]',
-]
+CURL = shutil.which("curl")
+# An image's check.
+IMAGES = {
+    "probe": '["/probe", "http://localhost:8090/echo"]',
+    "curl": f'["{CURL}", "-fsSo", "/dev/null", "http://localhost:8090/echo"]',
+}
 
 
 def roots():
@@ -100,7 +106,7 @@ def cost(options, count):
     """Milliseconds of CPU time a second while `count` containers run, and the checks a second of one of them."""
     names = [f"c{number}" for number in range(count)]
     for name in names:
-        docker("run", "--detach", "--network=none", "--name", name, *options, "bench")
+        docker("run", "--detach", "--network=none", "--name", name, *options)
     time.sleep(WARM)
     # From the end of a check to the end of another, so that whole checks are measured.
     with subprocess.Popen(["docker", "--host", HOST, "events", "--filter=container=c0", "--filter=event=exec_die"],
@@ -120,11 +126,18 @@ def cost(options, count):
     return used * 1000 / took, checks / took
 
 
+def make_images():
+    libraries = re.findall(r"/\S+(?= \(0x)", subprocess.run(["ldd", CURL], check=True, capture_output=True, text=True).stdout)
+    files = subprocess.run(["tar", "--create", "--dereference", CURL, *libraries, "--directory", FOLDER, "probe", "stand_in"],
+                           check=True, capture_output=True).stdout
+    for image, check in IMAGES.items():
+        changes = [f"--change=HEALTHCHECK --timeout=60s CMD {check}", '--change=ENTRYPOINT ["/stand_in"]']
+        subprocess.run(["docker", "--host", HOST, "import", *changes, "-", image], input=files, check=True, capture_output=True)
+
+
 def main():
     with engine():
-        files = subprocess.run(["tar", "--create", "--directory", FOLDER, "probe", "stand_in"], check=True, capture_output=True)
-        changes = [f"--change={line}" for line in IMAGE]
-        subprocess.run(["docker", "--host", HOST, "import", *changes, "-", "bench"], input=files.stdout, check=True, capture_output=True)
+        make_images()
         print("| | " + " | ".join(f"{count} container{'s' * (count > 1)}" for count in COUNTS) + " |")
         print("|---|" + "--:|" * len(COUNTS))
         costs = {}
@@ -132,8 +145,9 @@ def main():
             costs[name] = [cost(options, count) for count in COUNTS]
             print(f"| {name} | " + " | ".join(f"{used:,.1f}" for used, _ in costs[name]) + " |", flush=True)
         versions = docker("version", "--format", "{{range .Server.Components}}{{.Name}} {{.Version}}, {{end}}")
-    (idle, _), (busy, rate) = costs["no check"][0], costs["interval 1s"][0]
-    print(f"\nMilliseconds of CPU time a second, over {PERIOD} s each. One check takes {(busy - idle) / rate:.1f} ms. "
+    idle, _ = costs["no check"][0]
+    one, with_curl = ((used - idle) / rate for used, rate in (costs[name][0] for name in ("interval 1s", "interval 1s, curl")))
+    print(f"\nMilliseconds of CPU time a second, over {PERIOD} s each. One check takes {one:.1f} ms, with curl {with_curl:.1f}. "
           f"{versions.replace('Engine', 'Docker')}{os.cpu_count()} cores, Linux {os.uname().release}.")
 
 
