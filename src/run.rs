@@ -74,7 +74,9 @@ fn until_one_is_healthy(
         let round = config.wait.map_or(*deadline, |_| deadline.within(config.timeout));
         let mut failed = Vec::new();
         for (index, target) in targets.iter().enumerate() {
-            let verdict = try_once(target, config, &round.share(targets.len() - index));
+            // The last one has all that is left, and tells that; the only one tells what it was given.
+            let share = if targets.len() > 1 { round.share(targets.len() - index) } else { round };
+            let verdict = try_once(target, config, &share);
             if verdict.outcome.is_ok() {
                 verdict.push(lines);
                 return true;

