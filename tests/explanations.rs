@@ -120,6 +120,16 @@ fn a_full_backlog_is_counted_where_connect_times_out() {
 }
 
 #[test]
+fn one_address_of_localhost_that_refuses_does_not_hide_a_full_backlog_at_the_other() {
+    let Ok(frozen) = listener(std::net::Ipv6Addr::LOCALHOST, 0) else { return };
+    let target = format!("tcp://localhost:{}", port(&frozen));
+    set_backlog(&frozen, 1);
+    let _line = wait_in_line(&frozen, 2);
+    let line = "connect: timed out after 300ms; 2 connections wait to be accepted\n";
+    unhealthy(&["-t", "300ms", &target], &format!("unhealthy: {target}: {line}"));
+}
+
+#[test]
 fn a_unix_socket_has_no_such_explanation() {
     let (path, listener) = unix_listener();
     // Not dropped: a process that another test starts may still have it for a moment.

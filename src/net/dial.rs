@@ -12,7 +12,7 @@ use crate::sys::{self, Address};
 
 /// Connects to a Unix socket.
 pub fn unix(path: &[u8], deadline: &Deadline) -> Result<Connection, Unhealthy> {
-    connect_any(&[sys::unix(path)], deadline)
+    connect_any(&[sys::unix(path)], true, deadline)
 }
 
 /// Connects to the first address of `host` that accepts. IPv4 goes first, unless a hosts file
@@ -26,7 +26,7 @@ pub fn tcp(host: &Host, port: u16, deadline: &Deadline) -> Result<Connection, Un
         Host::Name(name) => resolve(name, deadline)?,
     };
     let addresses: Vec<_> = ips.iter().map(|&ip| sys::inet(SocketAddr::new(ip, port))).collect();
-    connect_any(&addresses, deadline)
+    connect_any(&addresses, *host == Host::Localhost, deadline)
 }
 
 /// The error of an address that has taken longer than it was given, or that has not had its turn.
@@ -36,12 +36,12 @@ const HANGS: Errno = EINPROGRESS;
 /// hang are tried again until the deadline, in the time that the others did not use.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
-fn connect_any(addresses: &[Address], deadline: &Deadline) -> Result<Connection, Unhealthy> {
+fn connect_any(addresses: &[Address], is_local: bool, deadline: &Deadline) -> Result<Connection, Unhealthy> {
     let mut errors = vec![HANGS; addresses.len()];
     loop {
         let mut hanging = errors.iter().filter(|&&error| error == HANGS).count();
         if hanging == 0 || deadline.left().is_none() {
-            return Err(match likeliest_cause(&errors) {
+            return Err(match likeliest_cause(&errors, is_local) {
                 HANGS => Unhealthy::TimedOut(Phase::Connect),
                 errno => Unhealthy::Os(Phase::Connect, errno),
             });
@@ -62,8 +62,12 @@ fn connect_any(addresses: &[Address], deadline: &Deadline) -> Result<Connection,
 }
 
 /// The error to report: that of the first address that this host can reach at all. One of a
-/// family that it lacks says nothing about the server.
-fn likeliest_cause(errors: &[Errno]) -> Errno {
+/// family that it lacks says nothing about the server. Within this host only a full backlog hangs, so
+/// somebody listens there.
+fn likeliest_cause(errors: &[Errno], is_local: bool) -> Errno {
+    if is_local && errors.contains(&HANGS) {
+        return HANGS;
+    }
     let has_no_route = |error: &Errno| matches!(*error, EADDRNOTAVAIL | ENETUNREACH | EAFNOSUPPORT);
     *errors.iter().find(|error| !has_no_route(error)).unwrap_or(&errors[0])
 }
@@ -85,7 +89,9 @@ mod tests {
             (&[101, HANGS.0, 111], HANGS.0),
         ] {
             let numbers: Vec<_> = errors.iter().map(|&number| Errno(number)).collect();
-            assert_eq!(likeliest_cause(&numbers), Errno(cause), "{errors:?}");
+            assert_eq!(likeliest_cause(&numbers, false), Errno(cause), "{errors:?}");
         }
+        assert_eq!(likeliest_cause(&[Errno(111), HANGS], false), Errno(111));
+        assert_eq!(likeliest_cause(&[Errno(111), HANGS], true), HANGS);
     }
 }
