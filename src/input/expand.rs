@@ -64,20 +64,6 @@ impl Expanded {
         !self.spans.iter().any(|span| span.text.contains(&index))
     }
 
-    /// The text with this part of it in brackets.
-    pub fn in_brackets(&self, part: Range<usize>) -> Expanded {
-        let mut expanded = self.clone();
-        for (at, bracket) in [(part.end, b']'), (part.start, b'[')] {
-            expanded.text.insert(at, bracket);
-            for span in &mut expanded.spans {
-                // The bracket becomes a part of the span that it touches.
-                span.text.start += usize::from(span.text.start > at);
-                span.text.end += usize::from(span.text.end >= at);
-            }
-        }
-        expanded
-    }
-
     /// The raw text from the origin of the byte at `index` of the text on; for a byte that was
     /// produced, from its `${` or `$${`.
     pub fn raw_from(&self, index: usize) -> &[u8] {

@@ -4,6 +4,7 @@
 //! harmful or ambiguous to send or to dial, so no later step checks again.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::input::expand::Expanded;
 use crate::print::{push, push_number};
@@ -150,9 +151,6 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
         return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Open, over: None, values });
     }
     let parts = Parts::of(target);
-    if let Some(end) = end_of_bare_ipv6(target, &parts) {
-        return parse(&target.in_brackets(parts.host_at..end), unix_socket);
-    }
     let scheme = &text[..parts.start];
     let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
     let is_http = scheme.is_empty() || is(b"http://");
@@ -178,7 +176,8 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
     }
     // Only http has user info; elsewhere it is a malformed host.
     let host_at = if is_http { parts.host_at } else { parts.start };
-    let authority = authority(&text[host_at..parts.path_at])?;
+    let host_and_port = host_and_port(target, host_at..parts.path_at);
+    let authority = authority(&host_and_port)?;
     let check = match () {
         _ if is_http => Check::Http(Box::new(http(target, &parts, authority.host_field())?)),
         _ if is_grpc => {
@@ -193,7 +192,7 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
         None => Endpoint::Tcp(authority.host, authority.port.or(is_http.then_some(80)).ok_or(NO_PORT)?),
     };
     let hidden: &[u8] = if host_at > parts.start + 1 { b"***@" } else { &text[parts.start..host_at] };
-    let shown = [scheme, hidden, &text[host_at..parts.path_at], target.raw_from(parts.path_at)].concat();
+    let shown = [scheme, hidden, &host_and_port, target.raw_from(parts.path_at)].concat();
     // Host and port are no secret.
     let mut values = Vec::new();
     let add: &mut dyn FnMut(&[u8]) = &mut |value| values.push(value.to_vec());
@@ -294,15 +293,17 @@ fn host_start(target: &Expanded, start: usize) -> usize {
     find(true).or_else(|| find(false)).map_or(start, |at| at + 1)
 }
 
-/// The end of an IPv6 address without brackets, if the host is one that comes out of a variable: only a
+/// Host and port as they are dialled. An IPv6 address that comes out of a variable gets its brackets: only a
 /// literal colon after it begins a port.
-fn end_of_bare_ipv6(target: &Expanded, parts: &Parts) -> Option<usize> {
-    let part = parts.host_at..parts.path_at;
+fn host_and_port(target: &Expanded, part: Range<usize>) -> Vec<u8> {
+    let mut text = target.text[part.clone()].to_vec();
     let is_port = |&at: &usize| target.text[at] == b':' && target.is_literal(at);
-    let end = part.clone().rfind(is_port).unwrap_or(part.end);
-    let is_bare =
-        !target.is_literal(part.start) && matches!(ip(&target.text[part.start..end]), Some(IpAddr::V6(_)));
-    is_bare.then_some(end)
+    let end = part.clone().rfind(is_port).unwrap_or(part.end) - part.start;
+    if !target.is_literal(part.start) && matches!(ip(&text[..end]), Some(IpAddr::V6(_))) {
+        text.insert(end, b']');
+        text.insert(0, b'[');
+    }
+    text
 }
 
 /// `host [ ":" port ]`, without user info.
