@@ -11,7 +11,7 @@ use crate::input::duration::{self, HOUR, MILLISECOND};
 use crate::input::expand::{self, DATA_MAX, Expanded, Lookup, TEXT_MAX};
 use crate::input::signal;
 use crate::input::status;
-use crate::input::target::{self, Check, Endpoint, Target, UnixSocket};
+use crate::input::target::{self, Check, Endpoint, Target};
 use crate::print::{push, push_number, push_quoted};
 use crate::text::{contains, cut, has_control, words};
 
@@ -208,7 +208,7 @@ struct Reader<'a> {
     config: Config,
     /// The targets, which can be read only once `--unix-socket` is known.
     targets: Vec<Expanded>,
-    unix_socket: Option<UnixSocket>,
+    unix_socket: Option<Expanded>,
     install: Option<Expanded>,
 }
 
@@ -409,8 +409,8 @@ impl Reader<'_> {
             Effect::Header => options.headers.push(value),
             Effect::Data => options.data = Some(value),
             Effect::UnixSocket => {
-                let path = target::unix_path(&value.text).map_err(must)?;
-                self.unix_socket = Some(UnixSocket { path, shown: value.raw });
+                target::unix_path(&value.text).map_err(must)?;
+                self.unix_socket = Some(value);
             }
             Effect::Install if has_control(&value.text) => {
                 return Err(must(target::CONTROL));

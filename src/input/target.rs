@@ -27,15 +27,6 @@ pub struct Target {
     pub values: Vec<Vec<u8>>,
 }
 
-/// The Unix socket of `--unix-socket`.
-#[derive(Debug)]
-pub struct UnixSocket {
-    /// Its path.
-    pub path: Vec<u8>,
-    /// The path as it was written.
-    pub shown: Vec<u8>,
-}
-
 /// A place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -128,11 +119,11 @@ static HINTS: [(&str, &str); 7] = [
     ("http:", "write http://host:port"),
 ];
 
-/// Reads a target; http and grpc go over `unix_socket`, if there is one. The error is the problem,
-/// without a hint.
+/// Reads a target; http and grpc go over `unix_socket`, the path of one, if there is one. The error is
+/// the problem, without a hint.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
-pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Target, &'static str> {
+pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target, &'static str> {
     let text = &target.text[..];
     if has_control(text) {
         return Err(CONTROL);
@@ -145,7 +136,8 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
         if !path.starts_with(b"/") {
             return Err(if is_file { FILE } else { UNIX });
         }
-        let endpoint = if is_file { Endpoint::File(path.to_vec()) } else { Endpoint::Unix(unix_path(path)?) };
+        let endpoint =
+            if is_file { Endpoint::File(path.to_vec()) } else { Endpoint::Unix(unix_path(path)?.to_vec()) };
         let mut values = Vec::new();
         target.each_value(0..text.len(), &mut |value| values.push(value.to_vec()));
         return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Open, over: None, values });
@@ -188,7 +180,7 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
     };
     let unix_socket = unix_socket.filter(|_| is_http || is_grpc);
     let endpoint = match unix_socket {
-        Some(socket) => Endpoint::Unix(socket.path.clone()),
+        Some(path) => Endpoint::Unix(path.text.clone()),
         None => Endpoint::Tcp(authority.host, authority.port.or(is_http.then_some(80)).ok_or(NO_PORT)?),
     };
     let hidden: &[u8] = if host_at > parts.start + 1 { b"***@" } else { &text[parts.start..host_at] };
@@ -198,7 +190,7 @@ pub fn parse(target: &Expanded, unix_socket: Option<&UnixSocket>) -> Result<Targ
     let add: &mut dyn FnMut(&[u8]) = &mut |value| values.push(value.to_vec());
     target.each_value(parts.start..host_at, add);
     target.each_value(parts.path_at..text.len(), add);
-    Ok(Target { shown, endpoint, check, over: unix_socket.map(|socket| socket.shown.clone()), values })
+    Ok(Target { shown, endpoint, check, over: unix_socket.map(|path| path.raw.clone()), values })
 }
 
 /// The name of the variable or file that left the host before a port or a path empty. Without a variable
@@ -259,12 +251,12 @@ fn scheme(text: &[u8]) -> &[u8] {
 }
 
 /// A path that fits into a Unix socket address and has no control character.
-pub fn unix_path(path: &[u8]) -> Result<Vec<u8>, &'static str> {
+pub fn unix_path(path: &[u8]) -> Result<&[u8], &'static str> {
     match path {
         [] => Err(UNIX),
         path if path.len() > UNIX_PATH_MAX => Err(UNIX_TOO_LONG),
         path if has_control(path) => Err(CONTROL),
-        path => Ok(path.to_vec()),
+        path => Ok(path),
     }
 }
 
@@ -552,7 +544,7 @@ mod tests {
 
     #[test]
     fn http_and_grpc_go_over_a_unix_socket_and_need_no_port_there() {
-        let socket = UnixSocket { path: b"/run/x.sock".to_vec(), shown: b"${S}".to_vec() };
+        let socket = expand(b"${S}", TEXT_MAX, &|_| Ok(b"/run/x.sock".to_vec())).expect("a path");
         for (text, is_over) in [
             ("grpc://localhost/x", true),
             ("grpc://localhost:1", true),
@@ -562,8 +554,8 @@ mod tests {
             ("unix:/run/y.sock", false),
         ] {
             let target = parse(&Expanded::literal(text.as_bytes()), Some(&socket)).expect(text);
-            assert_eq!(target.endpoint == Endpoint::Unix(socket.path.clone()), is_over, "{text}");
-            assert_eq!(target.over, is_over.then(|| socket.shown.clone()), "{text}");
+            assert_eq!(target.endpoint == Endpoint::Unix(socket.text.clone()), is_over, "{text}");
+            assert_eq!(target.over, is_over.then(|| socket.raw.clone()), "{text}");
         }
         assert_eq!(plain("grpc://localhost/x"), Err(NO_PORT));
     }
