@@ -68,12 +68,6 @@ enum Effect {
     Install,
 }
 
-impl Effect {
-    fn takes_value(self) -> bool {
-        !matches!(self, Effect::Help | Effect::Version | Effect::Quiet | Effect::Any | Effect::Http11)
-    }
-}
-
 /// Each option: effect, letter (0 if none), name, and the variable that stands in for it ("" if none).
 static OPTIONS: [(Effect, u8, &str, &str); 18] = [
     (Effect::Timeout, b't', "--timeout", "PROBE_TIMEOUT"),
@@ -121,22 +115,18 @@ pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
         unix_socket: None,
         install: None,
     };
-    match reader.arguments(args)? {
-        End::Text(text) => return Ok(Job::Print(text)),
-        End::Dashes => {
-            // No variable is read: they are for the checks of the same container.
-            reader.config.command = args.collect();
-            reader.check_command()?;
-        }
-        End::Arguments => {
-            if let Some(path) = reader.install {
-                return match reader.targets.is_empty() {
-                    true => Ok(Job::Install(path)),
-                    false => Err(error(b"--install", None, "cannot be used with a target")),
-                };
-            }
-            reader.variables()?;
-        }
+    if let Some(text) = reader.arguments(args)? {
+        return Ok(Job::Print(text));
+    }
+    if let Some(path) = reader.install {
+        return match reader.targets.is_empty() {
+            true => Ok(Job::Install(path)),
+            false => Err(error(b"--install", None, "cannot be used with a target")),
+        };
+    }
+    // With a command no variable is read: they are for the checks of the same container.
+    if reader.config.command.is_empty() {
+        reader.variables()?;
     }
     reader.parse_targets()?;
     reader.check_combinations()?;
@@ -190,16 +180,6 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
 /// The problem of `--timeout 5s` in one argument.
 const AN_ARGUMENT: &str = "its value must be an argument of its own";
 
-/// Where reading the arguments ended.
-enum End {
-    /// At an option that only prints this text.
-    Text(&'static str),
-    /// At `--`, after which the command begins.
-    Dashes,
-    /// At the last of them.
-    Arguments,
-}
-
 /// What has been read so far.
 struct Reader<'a> {
     lookup: Lookup<'a>,
@@ -213,26 +193,31 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads the arguments up to a command.
-    fn arguments(&mut self, args: &mut dyn Iterator<Item = Vec<u8>>) -> Result<End, Box<Error>> {
+    /// Reads the arguments. Returns the text of an option that only prints one.
+    fn arguments(
+        &mut self,
+        args: &mut dyn Iterator<Item = Vec<u8>>,
+    ) -> Result<Option<&'static str>, Box<Error>> {
         while let Some(arg) = args.next() {
             if !arg.starts_with(b"-") {
                 self.targets.push(self.expanded("target", &arg, TEXT_MAX)?);
                 continue;
             }
             if arg == b"--" {
-                return Ok(End::Dashes);
+                self.config.command = args.collect();
+                self.check_command()?;
+                break;
             }
             let (index, attached) = find(&arg)?;
             let (effect, _, name, _) = OPTIONS[index];
             self.given |= 1 << effect as u32;
             match (effect, attached) {
-                (Effect::Help, None) => return Ok(End::Text(HELP)),
-                (Effect::Version, None) => return Ok(End::Text(VERSION)),
+                (Effect::Help, None) => return Ok(Some(HELP)),
+                (Effect::Version, None) => return Ok(Some(VERSION)),
                 (Effect::Quiet, None) => self.config.quiet = true,
                 (Effect::Any, None) => self.config.any = true,
                 (Effect::Http11, None) => self.config.options.http11 = true,
-                (_, Some(_)) if !effect.takes_value() => {
+                (Effect::Help | Effect::Version | Effect::Quiet | Effect::Any | Effect::Http11, Some(_)) => {
                     return Err(error(name.as_bytes(), None, "does not take a value"));
                 }
                 (_, Some(value)) => self.set(effect, name, value)?,
@@ -242,7 +227,7 @@ impl Reader<'_> {
                 },
             }
         }
-        Ok(End::Arguments)
+        Ok(None)
     }
 
     /// Whether the command line sets an option.
