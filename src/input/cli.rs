@@ -141,9 +141,7 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
         match arg.strip_prefix(name) {
             Some([]) => return Ok((index, None)),
             Some([b'=', value @ ..]) => return Ok((index, Some(value))),
-            Some([b' ', ..]) => {
-                return Err(error(b"option", Some(name), AN_ARGUMENT));
-            }
+            Some([b' ', ..]) => return Err(error(b"option", Some(name), AN_ARGUMENT)),
             _ => {}
         }
         // Else `-data=x` would be `-d ata=x`.
@@ -332,6 +330,8 @@ impl Reader<'_> {
 
     /// A text of at most `max` bytes with its variables expanded; `place` is where it was given.
     fn expanded(&self, place: &str, raw: &[u8], max: usize) -> Result<Expanded, Box<Error>> {
+        // The text may be a header's value, and so a secret.
+        let must = |be| error(place.as_bytes(), None, be);
         expand::expand(raw, max, self.lookup).map_err(|problem| match problem {
             expand::Error::Missing(path @ [b'/', ..], errno) => {
                 error_by(b"file", Some(path), &|line| push_message(line, errno))
@@ -339,26 +339,19 @@ impl Reader<'_> {
             expand::Error::Missing(name, _) => {
                 error(b"variable", Some(name), "not set; set it, or give a default, as in ${PORT:-8080}")
             }
-            // The text may be a header's value, and so a secret.
-            expand::Error::Malformed => error(
-                place.as_bytes(),
-                None,
-                "must be ${NAME}, ${NAME:-default}, ${/path} or ${0xff}; $${ is a literal ${",
-            ),
-            expand::Error::TooLong if max == DATA_MAX => {
-                error(place.as_bytes(), None, "must be at most 1 MiB")
-            }
-            expand::Error::TooLong => error(place.as_bytes(), None, "must be at most 64 KiB"),
+            expand::Error::Malformed => must(expand::EXPECTED),
+            expand::Error::TooLong if max == DATA_MAX => must("must be at most 1 MiB"),
+            expand::Error::TooLong => must("must be at most 64 KiB"),
         })
     }
 
     /// Sets an option. `place`: its name, or the variable's.
     fn set(&mut self, effect: Effect, place: &str, raw: &[u8]) -> Result<(), Box<Error>> {
-        let max = if matches!(effect, Effect::Data) { DATA_MAX } else { TEXT_MAX };
+        let max = if effect == Effect::Data { DATA_MAX } else { TEXT_MAX };
         let value = self.expanded(place, raw, max)?;
-        // A target whose option's value was forgotten may hold a password.
-        let may_be_target = raw.contains(&b'@') || contains(raw, b"://");
-        let must = |be| error(place.as_bytes(), Some(raw).filter(|_| !may_be_target), be);
+        // A header may hold a secret, and so may a target whose option's value was forgotten.
+        let may_be_secret = effect == Effect::Header || raw.contains(&b'@') || contains(raw, b"://");
+        let must = |be| error(place.as_bytes(), Some(raw).filter(|_| !may_be_secret), be);
         let within = |range, expected| duration::parse(&value.text, range).ok_or_else(|| must(expected));
         let duration = || within(MILLISECOND..=HOUR, duration::EXPECTED);
         let Config { options, timeout, wait, hold, kill, start_period, .. } = &mut self.config;
@@ -383,13 +376,8 @@ impl Reader<'_> {
                 return Err(must("must be a method such as GET, HEAD or POST"));
             }
             Effect::Method => options.method = Some(value.text),
-            // Its value may be a secret, so the error does not show it.
             Effect::Header if !is_field_line(&value.text) => {
-                return Err(error(
-                    place.as_bytes(),
-                    None,
-                    "must be 'Name: value' without control characters",
-                ));
+                return Err(must("must be 'Name: value' without control characters"));
             }
             Effect::Header => options.headers.push(value),
             Effect::Data => options.data = Some(value),
@@ -397,9 +385,7 @@ impl Reader<'_> {
                 target::unix_path(&value.text).map_err(must)?;
                 self.unix_socket = Some(value);
             }
-            Effect::Install if has_control(&value.text) => {
-                return Err(must(target::CONTROL));
-            }
+            Effect::Install if has_control(&value.text) => return Err(must(target::CONTROL)),
             Effect::Install if value.text.is_empty() || value.text.ends_with(b"/") => {
                 return Err(must("must be a file, such as /tools/probe, not a directory"));
             }
