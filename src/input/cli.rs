@@ -115,6 +115,10 @@ pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
         unix_socket: None,
         install: None,
     };
+    // All defaults that are not none.
+    reader.config.timeout = Duration::from_secs(5);
+    reader.config.start_period = Duration::from_secs(60);
+    reader.config.options.status = Expanded::literal(status::DEFAULT);
     if let Some(text) = reader.arguments(args)? {
         return Ok(Job::Print(text));
     }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::input::expand::Expanded;
 use crate::input::signal::Signal;
-use crate::input::status;
 use crate::input::target::Target;
 
 /// What the command line asks for.
@@ -21,7 +20,7 @@ pub enum Job {
 }
 
 /// A check, valid and complete.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// The targets; at least one.
     pub targets: Vec<Target>,
@@ -45,25 +44,8 @@ pub struct Config {
     pub command: Vec<Vec<u8>>,
 }
 
-impl Default for Config {
-    fn default() -> Config {
-        Config {
-            targets: Vec::new(),
-            options: Options::default(),
-            timeout: Duration::from_secs(5),
-            wait: None,
-            hold: None,
-            kill: None,
-            start_period: Duration::from_secs(60),
-            any: false,
-            quiet: false,
-            command: Vec::new(),
-        }
-    }
-}
-
 /// The request, and the answers that count as healthy.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// The list of accepted status-codes.
     pub status: Expanded,
@@ -79,18 +61,4 @@ pub struct Options {
     pub http11: bool,
     /// The greatest age of a file, if it has one.
     pub max_age: Option<Duration>,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            status: Expanded::literal(status::DEFAULT),
-            expect: Vec::new(),
-            method: None,
-            headers: Vec::new(),
-            data: None,
-            http11: false,
-            max_age: None,
-        }
-    }
 }
