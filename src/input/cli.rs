@@ -109,7 +109,7 @@ const TARGETS: &str = "PROBE_TARGET";
 pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<Job, Box<Error>> {
     let mut reader = Reader {
         lookup,
-        given: 0,
+        given: [false; OPTIONS.len()],
         config: Config::default(),
         targets: Vec::new(),
         unix_socket: None,
@@ -185,8 +185,8 @@ const AN_ARGUMENT: &str = "its value must be an argument of its own";
 /// What has been read so far.
 struct Reader<'a> {
     lookup: Lookup<'a>,
-    /// The options that the command line sets, a bit for each effect.
-    given: u32,
+    /// For each effect, whether the command line sets it.
+    given: [bool; OPTIONS.len()],
     config: Config,
     /// The targets, which can be read only once `--unix-socket` is known.
     targets: Vec<Expanded>,
@@ -212,7 +212,7 @@ impl Reader<'_> {
             }
             let (index, attached) = find(&arg)?;
             let (effect, _, name, _) = OPTIONS[index];
-            self.given |= 1 << effect as u32;
+            self.given[effect as usize] = true;
             match (effect, attached) {
                 (Effect::Help, None) => return Ok(Some(HELP)),
                 (Effect::Version, None) => return Ok(Some(VERSION)),
@@ -232,17 +232,12 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    /// Whether the command line sets an option.
-    fn is_given(&self, effect: Effect) -> bool {
-        self.given >> effect as u32 & 1 == 1
-    }
-
     /// Reads the variables of options that are not given, and of targets if there is none.
     fn variables(&mut self) -> Result<(), Box<Error>> {
         for (effect, _, _, variable) in &OPTIONS {
             // A start period may be set for all checks of an image, and is one of those with a signal.
             let is_idle = *effect == Effect::StartPeriod && self.config.kill.is_none();
-            if !self.is_given(*effect)
+            if !self.given[*effect as usize]
                 && !is_idle
                 && !variable.is_empty()
                 && let Some(value) = self.variable(variable)
@@ -288,7 +283,7 @@ impl Reader<'_> {
             return Err(error(b"--", None, "begins the command; write targets before it"));
         }
         let others = [Effect::Install, Effect::Kill, Effect::Hold, Effect::StartPeriod];
-        if others.iter().any(|effect| self.is_given(*effect)) {
+        if others.iter().any(|effect| self.given[*effect as usize]) {
             let problem = "cannot be used with --install, --kill, --hold or --start-period";
             return Err(error(b"--", None, problem));
         }
@@ -317,7 +312,7 @@ impl Reader<'_> {
         if options.max_age.is_some() && !targets.iter().any(is_file) {
             return Err(error(b"--max-age", None, "needs a target such as file:/run/app.alive"));
         }
-        if kill.is_none() && self.is_given(Effect::StartPeriod) {
+        if kill.is_none() && self.given[Effect::StartPeriod as usize] {
             return Err(error(b"--start-period", None, "needs --kill SIGNAL"));
         }
         // Else one failed check would restart a container: Docker's retries do not count for a signal.
