@@ -81,11 +81,7 @@ impl Detail<'_> {
     fn push_shown(&mut self, bytes: &[u8]) {
         let mut hidden = [false; SHOWN];
         let shown = &bytes[..bytes.len().min(SHOWN)];
-        let pair = pair(self.target);
         let mut hide = |secret: &[u8]| {
-            if secret.len() < SECRET_MIN && secret != pair || secret.is_empty() {
-                return;
-            }
             for at in 0..shown.len() {
                 let rest = &bytes[at..];
                 let is_cut = rest.len() >= SECRET_MIN && secret.starts_with(rest);
@@ -94,7 +90,6 @@ impl Detail<'_> {
                 }
             }
         };
-        hide(pair);
         each_secret(self.target, self.options, &mut hide);
         let mut was_hidden = false;
         for (byte, is_hidden) in shown.iter().zip(hidden) {
@@ -115,33 +110,34 @@ impl Detail<'_> {
 /// header fields, lines of the data.
 #[inline(never)]
 fn each_secret(target: &Target, options: &Options, found: &mut dyn FnMut(&[u8])) {
+    let user_info = match &target.check {
+        Check::Http(http) => http.user_info.as_deref().unwrap_or_default(),
+        _ => b"",
+    };
+    // User and password together are a secret, however short they are.
+    if user_info.len() > 1 {
+        found(user_info);
+    }
+    let mut found = |text: &[u8]| {
+        if text.len() >= SECRET_MIN {
+            found(text);
+        }
+    };
+    let (user, password) = cut(user_info, b':');
+    found(user);
+    found(password.unwrap_or_default());
+    found(&base64(user_info));
     target.values.iter().for_each(|value| found(value));
     for texts in &[&options.headers[..], options.data.as_slice(), &options.expect] {
-        texts.iter().for_each(|text| text.each_value(0..text.text.len(), found));
+        texts.iter().for_each(|text| text.each_value(0..text.text.len(), &mut found));
     }
     for header in &options.headers {
         let value = after(&header.text, b':').unwrap_or_default().trim_ascii();
         found(value);
-        words(value).last().map(&mut *found);
+        words(value).last().map(&mut found);
     }
     if let Some(data) = &options.data {
-        data.text.split(|byte| b"\r\n".contains(byte)).for_each(&mut *found);
-    }
-    if let Check::Http(http) = &target.check
-        && let Some(user_info) = &http.user_info
-    {
-        let (user, password) = cut(user_info, b':');
-        found(user);
-        found(password.unwrap_or_default());
-        found(&base64(user_info));
-    }
-}
-
-/// User and password, if there are any: together they are a secret, however short they are.
-fn pair(target: &Target) -> &[u8] {
-    match &target.check {
-        Check::Http(http) => http.user_info.as_deref().filter(|pair| pair.len() > 1).unwrap_or_default(),
-        _ => b"",
+        data.text.split(|byte| b"\r\n".contains(byte)).for_each(&mut found);
     }
 }
 
