@@ -104,6 +104,12 @@ pub fn hex_digit(byte: u8) -> Option<u32> {
     char::from(byte).to_digit(16)
 }
 
+/// The byte that two hexadecimal digits stand for.
+pub fn hex_byte(digits: &[u8]) -> Option<u8> {
+    let [high, low] = digits else { return None };
+    Some((hex_digit(*high)? << 4 | hex_digit(*low)?) as u8)
+}
+
 /// Whether the text has a control character, which could split a request or a line.
 #[inline(never)]
 pub fn has_control(text: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::errno::{ENOENT, Errno};
 use crate::print::push;
-use crate::text::{contains, cut, has_control, hex_digit};
+use crate::text::{contains, cut, has_control, hex_byte};
 
 /// Looks up a variable of the environment or, by a name that begins with `/`, a file: its value or
 /// content, or the system's error, [`ENOENT`] if there is none of that name.
@@ -138,8 +138,10 @@ pub fn expand<'a>(raw: &'a [u8], max: usize, lookup: Lookup) -> Result<Expanded,
 
 /// Appends the value of the text between `${` and `}`. Returns whether a variable or a file had it.
 fn push_value<'a>(out: &mut Vec<u8>, inner: &'a [u8], lookup: Lookup) -> Result<bool, Error<'a>> {
-    if let Some(digits) = inner.strip_prefix(b"0x") {
-        push(out, bytes(digits).ok_or(Error::Malformed)?);
+    if let Some(digits @ [_, ..]) = inner.strip_prefix(b"0x") {
+        for pair in digits.chunks(2) {
+            out.push(hex_byte(pair).ok_or(Error::Malformed)?);
+        }
         return Ok(false);
     }
     let (name, default) = name_and_default(inner);
@@ -172,16 +174,6 @@ fn name_and_default(inner: &[u8]) -> (&[u8], Option<&[u8]>) {
         Some(at) => (&inner[..at], Some(&inner[at + 2..])),
         None => (inner, None),
     }
-}
-
-/// The bytes that pairs of hexadecimal digits stand for; at least one pair.
-fn bytes(digits: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    for pair in digits.chunks(2) {
-        let [high, low] = pair else { return None };
-        bytes.push((hex_digit(*high)? << 4 | hex_digit(*low)?) as u8);
-    }
-    Some(bytes).filter(|bytes| !bytes.is_empty())
 }
 
 /// POSIX's characters of an environment variable's name.

@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::input::expand::Expanded;
 use crate::print::{push, push_number};
 use crate::sys::UNIX_PATH_MAX;
-use crate::text::{HOST_NAME_MAX, after, before, contains, digits, has_control, hex_digit, ip};
+use crate::text::{HOST_NAME_MAX, after, before, contains, digits, has_control, hex_byte, ip};
 
 /// A target: the endpoint, and the check to make there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -380,24 +380,17 @@ fn literal(address: IpAddr) -> Host {
 /// one in the credentials, which RFC 7617 forbids.
 fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, &'static str> {
     let text = &target.text[..end];
-    let digit =
-        |index: usize| text.get(index).filter(|_| target.is_literal(index)).and_then(|&byte| hex_digit(byte));
     let mut out = Vec::with_capacity(end - start + 1);
     let mut index = start;
     while index < end {
-        let mut byte = text[index];
-        if byte == b'%'
-            && target.is_literal(index)
-            && let (Some(high), Some(low)) = (digit(index + 1), digit(index + 2))
-        {
-            byte = (high * 16 + low) as u8;
-            index += 2;
-        }
+        let is_escape = text[index] == b'%' && (index..index + 3).all(|index| target.is_literal(index));
+        let decoded = text.get(index + 1..index + 3).filter(|_| is_escape).and_then(hex_byte);
+        let byte = decoded.unwrap_or(text[index]);
         if byte.is_ascii_control() {
             return Err(CONTROL);
         }
         out.push(byte);
-        index += 1;
+        index += if decoded.is_some() { 3 } else { 1 };
     }
     if !text[start..].contains(&b':') {
         // A user without a password: RFC 7617 wants the colon all the same.
