@@ -70,14 +70,11 @@ impl Expanded {
     /// The raw text from the origin of the byte at `index` of the text on; for a byte that was
     /// produced, from its `${` or `$${`.
     pub fn raw_from(&self, index: usize) -> &[u8] {
-        let mut origin = index;
-        for span in &self.spans {
-            if span.text.contains(&index) {
-                origin = span.raw.start;
-            } else if span.text.end <= index {
-                origin = span.raw.end + (index - span.text.end);
-            }
-        }
+        let origin = match self.spans.iter().rfind(|span| span.text.start <= index) {
+            Some(span) if span.text.contains(&index) => span.raw.start,
+            Some(span) => span.raw.end + (index - span.text.end),
+            None => index,
+        };
         &self.raw[origin..]
     }
 
@@ -146,9 +143,10 @@ fn push_value<'a>(out: &mut Vec<u8>, inner: &'a [u8], lookup: Lookup) -> Result<
     }
     let (name, default) = name_and_default(inner);
     let is_name = match name {
+        [] | [b'0'..=b'9', ..] => false,
         [b'/', ..] => !has_control(name),
-        [first, ..] => !first.is_ascii_digit() && name.iter().all(is_name_byte),
-        [] => false,
+        // POSIX's characters of an environment variable's name.
+        name => name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
     };
     if !is_name || contains(inner, b"${") {
         return Err(Error::Malformed);
@@ -174,11 +172,6 @@ fn name_and_default(inner: &[u8]) -> (&[u8], Option<&[u8]>) {
         Some(at) => (&inner[..at], Some(&inner[at + 2..])),
         None => (inner, None),
     }
-}
-
-/// POSIX's characters of an environment variable's name.
-fn is_name_byte(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || *byte == b'_'
 }
 
 #[cfg(test)]
