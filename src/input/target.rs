@@ -142,19 +142,19 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
         target.each_value(0..text.len(), &mut |value| values.push(value.to_vec()));
         return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Open, over: None, values });
     }
-    let parts = Parts::of(target);
-    let scheme = &text[..parts.start];
+    let Parts { start, host_at, path_at } = Parts::of(target);
+    let scheme = &text[..start];
     let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
     let is_http = scheme.is_empty() || is(b"http://");
     let (is_grpc, is_tls) = (is(b"grpc://"), is(b"tls://"));
     if !(is_http || is_grpc || is_tls || is(b"tcp://")) {
         return Err(if is(b"https://") { HTTPS } else { SCHEME });
     }
-    let path = &text[parts.path_at..];
-    if is_http && text[parts.host_at..].contains(&b' ') {
+    let path = &text[path_at..];
+    if is_http && text[host_at..].contains(&b' ') {
         return Err(CONTROL);
     }
-    if path.starts_with(b"//") && text[..parts.path_at].eq_ignore_ascii_case(b"http") {
+    if path.starts_with(b"//") && text[..path_at].eq_ignore_ascii_case(b"http") {
         return Err(COLON);
     }
     let service = match path {
@@ -167,11 +167,17 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
         return Err(SERVICE);
     }
     // Only http has user info; elsewhere it is a malformed host.
-    let host_at = if is_http { parts.host_at } else { parts.start };
-    let host_and_port = host_and_port(target, host_at..parts.path_at);
+    let host_at = if is_http { host_at } else { start };
+    let host_and_port = host_and_port(target, host_at..path_at);
     let authority = authority(&host_and_port)?;
     let check = match () {
-        _ if is_http => Check::Http(Box::new(http(target, &parts, authority.host_field())?)),
+        _ if is_http => {
+            let user_info = (host_at > start).then(|| user_info(target, start..host_at - 1)).transpose()?;
+            // A fragment is not sent (RFC 9110, 4.1); a query may follow the host at once.
+            let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
+            let request_target = [slash, before(path, b'#')].concat();
+            Check::Http(Box::new(Http { host: authority.host_field(), request_target, user_info }))
+        }
         _ if is_grpc => {
             Check::Grpc(Box::new(Grpc { authority: authority.host_field(), service: service.to_vec() }))
         }
@@ -183,13 +189,13 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
         Some(path) => Endpoint::Unix(path.text.clone()),
         None => Endpoint::Tcp(authority.host, authority.port.or(is_http.then_some(80)).ok_or(NO_PORT)?),
     };
-    let hidden: &[u8] = if host_at > parts.start + 1 { b"***@" } else { &text[parts.start..host_at] };
-    let shown = [scheme, hidden, &host_and_port, target.raw_from(parts.path_at)].concat();
+    let hidden: &[u8] = if host_at > start + 1 { b"***@" } else { &text[start..host_at] };
+    let shown = [scheme, hidden, &host_and_port, target.raw_from(path_at)].concat();
     // Host and port are no secret.
     let mut values = Vec::new();
     let add: &mut dyn FnMut(&[u8]) = &mut |value| values.push(value.to_vec());
-    target.each_value(parts.start..host_at, add);
-    target.each_value(parts.path_at..text.len(), add);
+    target.each_value(start..host_at, add);
+    target.each_value(path_at..text.len(), add);
     Ok(Target { shown, endpoint, check, over: unix_socket.map(|path| path.raw.clone()), values })
 }
 
@@ -258,16 +264,6 @@ pub fn unix_path(path: &[u8]) -> Result<&[u8], &'static str> {
         path if has_control(path) => Err(CONTROL),
         path => Ok(path),
     }
-}
-
-/// The request's parts, but for the Host field.
-fn http(target: &Expanded, parts: &Parts, host: Vec<u8>) -> Result<Http, &'static str> {
-    let &Parts { start, host_at, path_at } = parts;
-    let path = &target.text[path_at..];
-    let user_info = (host_at > start).then(|| user_info(target, start, host_at - 1)).transpose()?;
-    // A fragment is not sent (RFC 9110, 4.1); a query may follow the host at once.
-    let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
-    Ok(Http { host, request_target: [slash, before(path, b'#')].concat(), user_info })
 }
 
 /// Where the host begins: after the last "@" of an authority that begins at `start`, as in curl, so
@@ -375,14 +371,14 @@ fn literal(address: IpAddr) -> Host {
     if address.is_unspecified() { Host::Localhost } else { Host::Ip(address) }
 }
 
-/// The user info from `start` to `end`. Literal percent-encoding is decoded; a
+/// The user info in this part of a target. Literal percent-encoding is decoded; a
 /// variable stands for its value as it is. A control character would be
 /// one in the credentials, which RFC 7617 forbids.
-fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, &'static str> {
-    let text = &target.text[..end];
-    let mut out = Vec::with_capacity(end - start + 1);
-    let mut index = start;
-    while index < end {
+fn user_info(target: &Expanded, part: Range<usize>) -> Result<Vec<u8>, &'static str> {
+    let text = &target.text[..part.end];
+    let mut out = Vec::with_capacity(part.len() + 1);
+    let mut index = part.start;
+    while index < part.end {
         let is_escape = text[index] == b'%' && (index..index + 3).all(|index| target.is_literal(index));
         let decoded = text.get(index + 1..index + 3).filter(|_| is_escape).and_then(hex_byte);
         let byte = decoded.unwrap_or(text[index]);
@@ -392,7 +388,7 @@ fn user_info(target: &Expanded, start: usize, end: usize) -> Result<Vec<u8>, &'s
         out.push(byte);
         index += if decoded.is_some() { 3 } else { 1 };
     }
-    if !text[start..].contains(&b':') {
+    if !text[part.start..].contains(&b':') {
         // A user without a password: RFC 7617 wants the colon all the same.
         out.push(b':');
     }
