@@ -74,9 +74,7 @@ fn check(config: &Config) -> i32 {
             code |= say(is_healthy, lines);
         }
     });
-    if code != 0
-        && let Some(signal) = config.kill
-    {
+    if let Some(signal) = config.kill.filter(|_| code != 0) {
         kill(1, signal, config.start_period, |line| _ = say(false, line));
     }
     if code == 0 && !config.command.is_empty() {
