@@ -237,11 +237,8 @@ impl Reader<'_> {
         for (effect, _, _, variable) in &OPTIONS {
             // A start period may be set for all checks of an image, and is one of those with a signal.
             let is_idle = *effect == Effect::StartPeriod && self.config.kill.is_none();
-            if !self.given[*effect as usize]
-                && !is_idle
-                && !variable.is_empty()
-                && let Some(value) = self.variable(variable)
-            {
+            let is_asked = !self.given[*effect as usize] && !is_idle && !variable.is_empty();
+            if is_asked && let Some(value) = self.variable(variable) {
                 self.set(*effect, variable, &value)?;
             }
         }
@@ -273,7 +270,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Checks that there is a command, and that the options go with one.
+    /// Checks that there is a command, and that the targets and options go with one.
     fn check_command(&self) -> Result<(), Box<Error>> {
         let name = self.config.command.first().map_or(&b""[..], |name| name);
         if name.is_empty() {
@@ -287,17 +284,17 @@ impl Reader<'_> {
             let problem = "cannot be used with --install, --kill, --hold or --start-period";
             return Err(error(b"--", None, problem));
         }
+        if self.targets.is_empty() {
+            return Err(error(b"target", None, "missing; give one before --"));
+        }
         Ok(())
     }
 
     /// Checks that there is a target, and that the options agree with all of them.
     fn check_combinations(&self) -> Result<(), Box<Error>> {
-        let Config { targets, options, wait, kill, command, .. } = &self.config;
+        let Config { targets, options, wait, kill, .. } = &self.config;
         if targets.is_empty() {
-            return Err(match command.is_empty() {
-                true => error(b"target", None, "missing; give one or set PROBE_TARGET"),
-                false => error(b"target", None, "missing; give one before --"),
-            });
+            return Err(error(b"target", None, "missing; give one or set PROBE_TARGET"));
         }
         let is_file = |target: &Target| matches!(target.endpoint, Endpoint::File(_));
         let has_no_body = |target: &Target| match target.check {
