@@ -160,12 +160,10 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
     let service = match path {
         [] => path,
         _ if is_http => b"",
+        [b'/', service @ ..] if is_grpc && service.len() > SERVICE_MAX => return Err(SERVICE),
         [b'/', service @ ..] if is_grpc => service,
         _ => return Err(NO_PATH),
     };
-    if service.len() > SERVICE_MAX {
-        return Err(SERVICE);
-    }
     // Only http has user info; elsewhere it is a malformed host.
     let host_at = if is_http { host_at } else { start };
     let host_and_port = host_and_port(target, host_at..path_at);
@@ -287,7 +285,7 @@ fn host_and_port(target: &Expanded, part: Range<usize>) -> Vec<u8> {
     let mut text = target.text[part.clone()].to_vec();
     let is_port = |&at: &usize| target.text[at] == b':' && target.is_literal(at);
     let end = part.clone().rfind(is_port).unwrap_or(part.end) - part.start;
-    if !target.is_literal(part.start) && matches!(ip(&text[..end]), Some(IpAddr::V6(_))) {
+    if !target.is_literal(part.start) && ip(&text[..end]).is_some_and(|ip| ip.is_ipv6()) {
         text.insert(end, b']');
         text.insert(0, b'[');
     }
@@ -345,11 +343,8 @@ fn authority(text: &[u8]) -> Result<Authority<'_>, &'static str> {
 }
 
 fn parse_host(text: &[u8]) -> Result<Host, &'static str> {
-    if let [b'[', address @ ..] = text {
-        return match ip(address.strip_suffix(b"]").unwrap_or(address)) {
-            Some(address @ IpAddr::V6(_)) => Ok(literal(address)),
-            _ => Err(IPV6),
-        };
+    if let [b'[', address @ .., b']'] = text {
+        return ip(address).filter(IpAddr::is_ipv6).map(literal).ok_or(IPV6);
     }
     let name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._".contains(byte);
     // A leading "-" is a misplaced option.
