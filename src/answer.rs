@@ -3,7 +3,7 @@
 use crate::input::config::Options;
 use crate::input::target::{Check, Target};
 use crate::print::{SHOWN, push, push_escaped, push_number, push_quoted};
-use crate::text::{after, cut, words};
+use crate::text::{after, words};
 use crate::wire::request::base64;
 use crate::wire::response::NOT_HTTP;
 
@@ -123,9 +123,7 @@ fn each_secret(target: &Target, options: &Options, found: &mut dyn FnMut(&[u8]))
             found(text);
         }
     };
-    let (user, password) = cut(user_info, b':');
-    found(user);
-    found(password.unwrap_or_default());
+    user_info.splitn(2, |&byte| byte == b':').for_each(&mut found);
     found(&base64(user_info));
     target.values.iter().for_each(|value| found(value));
     for texts in &[&options.headers[..], options.data.as_slice(), &options.expect] {
