@@ -10,12 +10,11 @@ use crate::sys;
 
 const SIGCONT: i32 = 18;
 
-/// Sends `signal` to a process: 1, but in tests. One that is younger than `start_period` is spared. `say` gets the line
+/// Sends a signal to a process: 1, but in tests. One that is younger than `start_period` is spared. `say` gets the line
 /// that says so, or why not, and comes first: the kernel ends this process with process 1. Signal 0 tells whether
 /// it may be sent.
 #[inline(never)]
-pub fn kill(process: u32, signal: Signal, start_period: Duration, say: impl FnOnce(&[u8])) {
-    let (name, number) = (signal.0, i32::from(signal.1));
+pub fn kill(process: u32, (name, number): Signal, start_period: Duration, say: impl FnOnce(&[u8])) {
     let is_dropped = process_1::has_no_handler(process, number);
     let young = process_1::age(process).filter(|age| *age < start_period);
     let id = process as i32;

@@ -1,7 +1,7 @@
 //! The signals that `--kill` sends.
 
 /// A signal's name without SIG, and its number, the same on every platform that is built for.
-pub type Signal = (&'static [u8], u8);
+pub type Signal = (&'static [u8], i32);
 
 /// Each name, then its number as a byte: a table of texts takes more. Not KILL and STOP: the kernel
 /// drops them where process 1 gets them from inside its container (pid_namespaces(7)).
@@ -21,7 +21,7 @@ pub fn parse(name: &[u8]) -> Option<Signal> {
         .split_inclusive(|&byte| byte < b' ')
         .filter_map(|signal| signal.split_last())
         .find(|(_, known)| bare.eq_ignore_ascii_case(known))
-        .map(|(&number, known)| (known, number))
+        .map(|(&number, known)| (known, number.into()))
 }
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests {
             ("usr1", ("USR1", 10)),
             ("SIGUSR2", ("USR2", 12)),
         ] {
-            let (name, number): (&str, u8) = signal;
+            let (name, number): (&str, i32) = signal;
             assert_eq!(parse(text.as_bytes()), Some((name.as_bytes(), number)), "{text}");
         }
     }
