@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::errno::push_message;
 use crate::input::config::{Config, Job};
-use crate::input::duration::{self, HOUR, MILLISECOND};
+use crate::input::duration;
 use crate::input::expand::{self, DATA_MAX, Expanded, Lookup, TEXT_MAX};
 use crate::input::signal;
 use crate::input::status;
@@ -348,20 +348,14 @@ impl Reader<'_> {
         // A header may hold a secret, and so may a target whose option's value was forgotten.
         let may_be_secret = effect == Effect::Header || raw.contains(&b'@') || contains(raw, b"://");
         let must = |be| error(place.as_bytes(), Some(raw).filter(|_| !may_be_secret), be);
-        let within = |range, expected| duration::parse(&value.text, range).ok_or_else(|| must(expected));
-        let duration = || within(MILLISECOND..=HOUR, duration::EXPECTED);
+        let within = |(range, expected)| duration::parse(&value.text, range).ok_or_else(|| must(expected));
         let Config { options, timeout, wait, hold, kill, start_period, .. } = &mut self.config;
         match effect {
-            Effect::Timeout => *timeout = duration()?,
-            Effect::Wait => *wait = Some(duration()?),
-            Effect::Hold => *hold = Some(duration()?),
-            Effect::MaxAge => {
-                let expected = "must be from 1ms to 10000h, such as 90s, 15m or 2h";
-                options.max_age = Some(within(MILLISECOND..=HOUR * 10_000, expected)?);
-            }
-            Effect::StartPeriod => {
-                *start_period = within(Duration::ZERO..=HOUR, "must be from 0 to 1h, such as 90s or 2m")?;
-            }
+            Effect::Timeout => *timeout = within(duration::USUAL)?,
+            Effect::Wait => *wait = Some(within(duration::USUAL)?),
+            Effect::Hold => *hold = Some(within(duration::USUAL)?),
+            Effect::MaxAge => options.max_age = Some(within(duration::AGE)?),
+            Effect::StartPeriod => *start_period = within(duration::START_PERIOD)?,
             Effect::Kill => *kill = Some(signal::parse(&value.text).ok_or_else(|| must(signal::EXPECTED))?),
             Effect::Status if !status::is_list(&value.text) => return Err(must(status::EXPECTED)),
             Effect::Status => options.status = value,

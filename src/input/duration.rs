@@ -5,13 +5,20 @@ use std::time::Duration;
 
 use crate::text::{cut, digits};
 
-/// The form and range of most durations, for error messages.
-pub const EXPECTED: &str = "must be from 1ms to 1h, such as 500ms, 5s, 1m or 0.5 (seconds)";
+/// What an option takes: the shortest and the longest duration, and how an error says that.
+pub type Limits = (RangeInclusive<Duration>, &'static str);
 
-/// The shortest duration, but for none at all.
-pub const MILLISECOND: Duration = Duration::from_millis(1);
-/// The longest of most durations.
-pub const HOUR: Duration = Duration::from_secs(3600);
+/// What most options take.
+pub const USUAL: Limits =
+    (MILLISECOND..=HOUR, "must be from 1ms to 1h, such as 500ms, 5s, 1m or 0.5 (seconds)");
+/// What the age of a file may be.
+pub const AGE: Limits =
+    (MILLISECOND..=HOUR.saturating_mul(10_000), "must be from 1ms to 10000h, such as 90s, 15m or 2h");
+/// What a start period may be.
+pub const START_PERIOD: Limits = (Duration::ZERO..=HOUR, "must be from 0 to 1h, such as 90s or 2m");
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Reads `digits[.digits]` and a unit: `ms`, `s`, `m`, `h`, or none for
 /// seconds. Returns `None` for anything else, and outside of `range`.
