@@ -165,16 +165,14 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
             return Err(error(b"option", Some(name), hint));
         }
     }
-    for (index, (_, letter, ..)) in OPTIONS.iter().enumerate() {
-        if let [b'-', short, value @ ..] = arg
-            && short == letter
-        {
-            return match value {
-                [] => Ok((index, None)),
-                [b' ', ..] => Err(error(b"option", Some(name), AN_ARGUMENT)),
-                value => Ok((index, Some(value))),
-            };
-        }
+    if let [_, letter, value @ ..] = arg
+        && let Some(index) = OPTIONS.iter().position(|(_, short, ..)| short == letter)
+    {
+        return match value {
+            [] => Ok((index, None)),
+            [b' ', ..] => Err(error(b"option", Some(name), AN_ARGUMENT)),
+            value => Ok((index, Some(value))),
+        };
     }
     Err(error(b"option", Some(name), "unknown"))
 }
