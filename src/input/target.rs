@@ -191,9 +191,9 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
     let shown = [scheme, hidden, &host_and_port, target.raw_from(path_at)].concat();
     // Host and port are no secret.
     let mut values = Vec::new();
-    let add: &mut dyn FnMut(&[u8]) = &mut |value| values.push(value.to_vec());
-    target.each_value(start..host_at, add);
-    target.each_value(path_at..text.len(), add);
+    for part in [start..host_at, path_at..text.len()] {
+        target.each_value(part, &mut |value| values.push(value.to_vec()));
+    }
     Ok(Target { shown, endpoint, check, over: unix_socket.map(|path| path.raw.clone()), values })
 }
 
