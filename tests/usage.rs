@@ -159,6 +159,18 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
             &[],
             "target 1: in a user name or password write %2F for /, %3F for ?, %23 for #".into(),
         ),
+        // An `@` or `||` further on is not the mistake.
+        (&["https://x/?email=a@b.c"], &[], format!("target 1: {https}")),
+        (&["http://x:99999/@y"], &[], format!("target 1: {port}")),
+        (&["tls://x:1/@y"], &[], "target 1: takes no path".into()),
+        (&["https://x/?q=a||b"], &[], format!("target 1 \"https://x\": {https}")),
+        // An IPv6 address out of a variable is not the mistake either.
+        (&["http://${H}:99999/"], &[("H", "::1")], format!("target 1: {port}")),
+        (&["http://${H}:${P}/"], &[("H", "::1"), ("P", "")], format!("target 1: {port}")),
+        (&["tcp://${H}"], &[("H", "::1")], "target 1: needs a port, as in :443".into()),
+        (&["https://${H}:8443/"], &[("H", "::1")], format!("target 1: {https}")),
+        (&["http://${H}/a b"], &[("H", "::1")], format!("target 1: {url_control}")),
+        (&["http://${H}/\n"], &[("H", "::1")], format!("target 1: {url_control}")),
         (&["/run/app.sock"], &[], "target 1: no host; a Unix socket is unix:/run/app.sock".into()),
         (&["http://admin:S3cr3t"], &[], format!("target 1: {port}")),
         (&["http://admin:S3cr3t%40host"], &[], format!("target 1: {port}")),
@@ -380,6 +392,22 @@ fn what_a_variable_holds_is_printed_for_host_and_port_only() {
     probe_env(&["${URL}"], &[("URL", &url)])
         .unhealthy(&format!("unhealthy: http://***@127.0.0.1:{port}${{URL}}: 500 No, expected 200-399"));
     probe_env(&["unix:/${KEY}"], &env).unhealthy("unhealthy: unix:/${KEY}: connect: no such file");
+}
+
+#[test]
+fn an_ipv6_address_may_begin_in_a_variable_and_end_in_the_target() {
+    // Nothing listens there, and a name server would be asked for no address.
+    for (target, shown) in [
+        ("tcp://${V}2:1", "tcp://[2001:db8::2]:1"),
+        ("http://${V}2", "http://[2001:db8::2]"),
+        ("grpc://${V}2:1/svc", "grpc://[2001:db8::2]:1/svc"),
+        ("grpc://${V}2:1/${V}", "grpc://[2001:db8::2]:1/${V}"),
+        ("tcp://${NO_SUCH:-2001:db8::}2:1", "tcp://[2001:db8::2]:1"),
+    ] {
+        let run = probe_env(&["-t300ms", target], &[("V", "2001:db8::")]);
+        assert_eq!(run.code, Some(1), "{target}: {run:?}");
+        assert!(run.stderr.starts_with(&format!("unhealthy: {shown}: connect: ")), "{target}: {run:?}");
+    }
 }
 
 #[test]

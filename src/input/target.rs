@@ -109,7 +109,8 @@ const FILE: &str = "must be an absolute path, as in file:/run/app.alive";
 const UNIX_TOO_LONG: &str = "the path must have at most 107 bytes, the limit for Unix sockets";
 
 /// Hints for host and port: what a wrong one contains, and what to write instead.
-static HINTS: [(&str, &str); 7] = [
+static HINTS: [(&str, &str); 8] = [
+    ("||", EXIT),
     ("$(", "write ${NAME}, not $(NAME)"),
     ("$", "write ${NAME}, with braces"),
     ("\"", "remove the quotes"),
@@ -209,18 +210,19 @@ pub fn emptied_host(target: &Expanded) -> Option<&[u8]> {
 /// its authority, unless that may be secret: where there is user info, a variable's value, or after a
 /// colon anything but a port, which could be a password whose host was forgotten.
 pub fn explain<'a>(target: &'a Expanded, problem: &'static str) -> (&'static str, Option<&'a [u8]>) {
-    let parts = Parts::of(target);
-    let (start, path) = target.text.split_at(parts.path_at);
-    let authority = &start[parts.host_at..];
-    let unbracketed = after(authority, b']').unwrap_or(authority);
+    let Parts { host_at, path_at, .. } = Parts::of(target);
+    let (start, path) = target.text.split_at(path_at);
+    let authority = host_and_port(target, host_at..path_at);
+    let unbracketed = after(&authority, b']').unwrap_or(&authority);
     let is_made = |(mistake, _): &&(&str, &str)| contains(unbracketed, mistake.as_bytes());
+    let is_port = after(unbracketed, b':').unwrap_or_default().iter().all(u8::is_ascii_digit);
     let problem = match HINTS.iter().find(is_made) {
-        _ if contains(&target.text, b"||") => EXIT,
-        _ if path.contains(&b'@') => PASSWORD,
+        _ if contains(path, b" ||") => EXIT,
+        // What should be the port is the start of a password.
+        _ if !is_port && path.contains(&b'@') => PASSWORD,
         Some((_, hint)) => hint,
         None => problem,
     };
-    let is_port = after(unbracketed, b':').unwrap_or_default().iter().all(u8::is_ascii_digit);
     let is_public = is_port && target.raw.starts_with(start) && !target.raw.contains(&b'@');
     (problem, Some(start).filter(|start| is_public && !start.is_empty()))
 }
