@@ -411,6 +411,20 @@ fn an_ipv6_address_may_begin_in_a_variable_and_end_in_the_target() {
 }
 
 #[test]
+fn of_a_value_the_part_that_is_sent_is_a_secret() {
+    let echo = serve(|mut stream| {
+        let request = read_request(&mut stream);
+        let token = request.split(|byte| b"= ".contains(byte)).nth(2).unwrap_or_default().to_vec();
+        let answer = [b"HTTP/1.0 403 No\r\n\r\n", &token[..], b" is no token"].concat();
+        let _ = std::io::Write::write_all(&mut stream, &answer);
+    });
+    let target = format!("http://127.0.0.1:{echo}/?token=${{T}}");
+    let line = format!("unhealthy: {target}: 403 No, got \"*** is no token\", expected 200-399");
+    probe_env(&[&target], &[("T", "S3cr3t")]).unhealthy(&line);
+    probe_env(&[&target], &[("T", "S3cr3t#Tok")]).unhealthy(&line);
+}
+
+#[test]
 fn a_variable_in_user_info_is_that_text_whatever_it_holds() {
     let echo = serve(|mut stream| {
         let request = read_request(&mut stream);

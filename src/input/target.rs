@@ -151,7 +151,9 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
     if !(is_http || is_grpc || is_tls || is(b"tcp://")) {
         return Err(if is(b"https://") { HTTPS } else { SCHEME });
     }
-    let path = &text[path_at..];
+    // A fragment is not sent (RFC 9110, 4.1).
+    let end = if is_http { path_at + before(&text[path_at..], b'#').len() } else { text.len() };
+    let path = &text[path_at..end];
     if is_http && text[host_at..].contains(&b' ') {
         return Err(CONTROL);
     }
@@ -172,9 +174,9 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
     let check = match () {
         _ if is_http => {
             let user_info = (host_at > start).then(|| user_info(target, start..host_at - 1)).transpose()?;
-            // A fragment is not sent (RFC 9110, 4.1); a query may follow the host at once.
+            // A query may follow the host at once.
             let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
-            let request_target = [slash, before(path, b'#')].concat();
+            let request_target = [slash, path].concat();
             Check::Http(Box::new(Http { host: authority.host_field(), request_target, user_info }))
         }
         _ if is_grpc => {
@@ -192,7 +194,7 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
     let shown = [scheme, hidden, &host_and_port, target.raw_from(path_at)].concat();
     // Host and port are no secret.
     let mut values = Vec::new();
-    for part in [start..host_at, path_at..text.len()] {
+    for part in [start..host_at, path_at..end] {
         target.each_value(part, &mut |value| values.push(value.to_vec()));
     }
     Ok(Target { shown, endpoint, check, over: unix_socket.map(|path| path.raw.clone()), values })
