@@ -91,14 +91,16 @@ static OPTIONS: [(Effect, u8, &str, &str); 18] = [
 ];
 
 /// Options of curl and wget that are none here, and what to write instead.
-static HINTS: [(&str, &str); 5] = [
+static HINTS: [(&str, &str); 7] = [
     (
-        "-f -s -S -L -o -O -qO- --fail --silent --show-error --location --output --spider",
+        "-f -s -S -L -nv -qO- --fail --silent --show-error --location --spider --no-verbose",
         "not needed; leave it out",
     ),
-    ("-m -T --max-time", "unknown; write --timeout"),
+    ("-o -O --output --tries", "not needed; leave it and its value out"),
+    ("-m -T --max-time --connect-timeout", "unknown; write --timeout"),
+    ("--request", "unknown; write --method"),
     ("-I --head", "unknown; write --method HEAD"),
-    ("-k --insecure", "unknown; write tls://host:port"),
+    ("-k --insecure --no-check-certificate", "unknown; write tls://host:port"),
     ("-u --user", "unknown; write http://user:password@host"),
 ];
 
@@ -154,7 +156,7 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
         }
     }
     // Quote the name only: the rest was meant as a value, and may be secret.
-    let name_byte = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'-';
+    let name_byte = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'-';
     let end = match arg.starts_with(b"--") {
         true => arg.iter().position(|byte| !name_byte(byte)).unwrap_or(arg.len()),
         false => arg.len().min(2),
