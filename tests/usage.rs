@@ -125,6 +125,8 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         ),
         // The value was forgotten.
         (&["--timeout", "http://admin:S3cr3t@x/"], &[], format!("--timeout: {duration}")),
+        (&["--unix-socket", "http://u:S3cr3t@x/"], &[], "--unix-socket: must be a path, not a target".into()),
+        (&["--install", "http://u:S3cr3t@x/"], &[], "--install: must be a path, not a target".into()),
         (&["--status", "https://x/"], &[], format!("--status: {statuses}")),
         (&["--method", "admin:S3cr3t@x"], &[], format!("--method: {method}")),
         (&["--status", "2x", "x"], &[], format!("--status \"2x\": {statuses}")),

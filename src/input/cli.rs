@@ -371,6 +371,9 @@ impl Reader<'_> {
             }
             Effect::Header => options.headers.push(value),
             Effect::Data => options.data = Some(value),
+            Effect::UnixSocket | Effect::Install if contains(&value.text, b"://") => {
+                return Err(must("must be a path, not a target"));
+            }
             Effect::UnixSocket => {
                 target::unix_path(&value.text).map_err(must)?;
                 self.unix_socket = Some(value);
