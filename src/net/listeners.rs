@@ -86,14 +86,11 @@ fn listener(row: &[u8]) -> Option<Listener> {
     let (address, port) = (fields.nth(1)?, fields.next()?);
     fields.nth(2).filter(|state| *state == b"0A")?;
     let queue = fields.nth(1)?;
-    // Each 32 bits of an address, in network order, are printed as if they were a number of this host's.
-    let mut ip = Ipv4Addr::UNSPECIFIED.to_ipv6_mapped().octets();
     let is_ipv6 = address.len() > 8;
-    let start = if is_ipv6 { 0 } else { 12 };
-    for (four, digits) in ip[start..].chunks_exact_mut(4).zip(address.chunks(8)) {
-        four.copy_from_slice(&hex(digits).to_ne_bytes());
-    }
-    Some(Listener { port: hex(port) as u16, is_ipv6, ip: ip.into(), queue: hex(queue) })
+    let start = if is_ipv6 { 0 } else { 0xffff };
+    // Each 32 bits of an address, in network order, are printed as if they were a number of this host's.
+    let bits = address.chunks(8).fold(start, |bits, word| bits << 32 | u128::from(hex(word).to_be()));
+    Some(Listener { port: hex(port) as u16, is_ipv6, ip: bits.into(), queue: hex(queue) })
 }
 
 fn hex(digits: &[u8]) -> u32 {
