@@ -20,10 +20,15 @@ fn append(out: &mut Vec<u8>, text: &[u8]) {
 
 /// Appends `number` in decimal.
 pub fn push_number(out: &mut Vec<u8>, number: u64) {
-    if number >= 10 {
-        push_number(out, number / 10);
+    push_digits(out, number, 10);
+}
+
+/// Appends `number` in the digits of `base`, which is at most 16.
+pub fn push_digits(out: &mut Vec<u8>, number: u64, base: u64) {
+    if number >= base {
+        push_digits(out, number / base, base);
     }
-    out.push(b'0' + (number % 10) as u8);
+    out.push(b"0123456789abcdef"[(number % base) as usize]);
 }
 
 /// Appends at most `max` of `bytes`: printable ASCII as it is, line ends and tabs by their names,
@@ -31,7 +36,6 @@ pub fn push_number(out: &mut Vec<u8>, number: u64) {
 /// move a terminal's cursor; length would push other lines out of the 4,096
 /// bytes that Docker keeps of a health check's output.
 pub fn push_escaped(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     for &byte in bytes.iter().take(max) {
         match byte {
             b' '..=b'~' => out.push(byte),
@@ -40,8 +44,8 @@ pub fn push_escaped(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
             b'\t' => push(out, "\\t"),
             _ => {
                 push(out, "\\x");
-                out.push(HEX[usize::from(byte >> 4)]);
-                out.push(HEX[usize::from(byte & 15)]);
+                push_digits(out, u64::from(byte >> 4), 16);
+                push_digits(out, u64::from(byte & 15), 16);
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::errno::ECONNREFUSED;
 use crate::failure::{Phase, Unhealthy};
 use crate::file;
 use crate::input::target::{Endpoint, Host};
-use crate::print::{push, push_number};
+use crate::print::{push, push_digits, push_number};
 use crate::text::hex_digit;
 
 /// The most that is read of a table, some 400 listeners.
@@ -188,16 +188,9 @@ fn push_ipv6(out: &mut Vec<u8>, ip: Ipv6Addr) {
             push(out, "::");
         } else if !(start..start + length).contains(&index) {
             push(out, if index > 0 && index != start + length { ":" } else { "" });
-            push_hex(out, segment);
+            push_digits(out, segment.into(), 16);
         }
     }
-}
-
-fn push_hex(out: &mut Vec<u8>, number: u16) {
-    if number >= 16 {
-        push_hex(out, number / 16);
-    }
-    out.push(b"0123456789abcdef"[usize::from(number % 16)]);
 }
 
 #[cfg(test)]
