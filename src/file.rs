@@ -7,8 +7,9 @@ use crate::errno::{EFBIG, Errno, NOT_A_FILE};
 use crate::sys;
 use crate::text::cut;
 
-/// The longest line. A longer one is handed over in pieces, so that a file without line ends fills no memory.
-const LINE_MAX: usize = 64 * 1024;
+/// The most of a file that is kept. One that is read whole may not be longer; a longer line is handed over in
+/// pieces, so that a file without line ends fills no memory.
+const KEPT_MAX: usize = 64 * 1024;
 
 /// Flags of open(2), the same on every platform that is built for.
 const O_RDONLY: i32 = 0;
@@ -26,8 +27,8 @@ pub fn open(path: &[u8]) -> Result<File, Errno> {
     }
 }
 
-/// The content of a regular file of at most `max` bytes.
-pub fn read(path: &[u8], max: usize) -> Result<Vec<u8>, Errno> {
+/// The content of a regular file: that of a `${/path}`, or of /proc, where status lists every group.
+pub fn read(path: &[u8]) -> Result<Vec<u8>, Errno> {
     let mut file = open(path)?;
     let mut content = Vec::new();
     let mut piece = [0; 1024];
@@ -37,7 +38,7 @@ pub fn read(path: &[u8], max: usize) -> Result<Vec<u8>, Errno> {
             0 => return Ok(content),
             count => content.extend_from_slice(&piece[..count]),
         }
-        if content.len() > max {
+        if content.len() > KEPT_MAX {
             return Err(EFBIG);
         }
     }
@@ -63,7 +64,7 @@ pub fn each_line(path: &[u8], accept: &mut dyn FnMut(&[u8]) -> Option<()>) -> Op
         if count < piece.len() {
             return accept(rest);
         }
-        if rest.len() >= LINE_MAX {
+        if rest.len() >= KEPT_MAX {
             accept(rest)?;
             rest = b"";
         }
@@ -97,27 +98,34 @@ mod tests {
 
     #[test]
     fn files_of_the_kernel_are_read() {
-        assert!(read(b"/proc/1/status", 1 << 16).expect("it is read").starts_with(b"Name:"));
-        assert!(read(b"/proc/self/exe", 1 << 30).expect("it is read").starts_with(b"\x7fELF"));
+        assert!(read(b"/proc/1/status").expect("it is read").starts_with(b"Name:"));
+        // A link to this test's binary.
+        assert_eq!(read(b"/proc/self/exe").err(), Some(EFBIG));
+        let mut start = [0; 4];
+        open(b"/proc/self/exe").and_then(|mut file| Ok(file.read_exact(&mut start)?)).expect("it is read");
+        assert_eq!(&start, b"\x7fELF");
     }
 
     #[test]
     fn a_file_has_its_cap_to_the_byte() {
         let path = std::env::temp_dir().join(format!("probe-read-{}", std::process::id()));
         let path = path.as_os_str().as_bytes();
-        let content: Vec<u8> = (0..5000).map(|index| (index % 251) as u8).collect();
-        std::fs::write(OsStr::from_bytes(path), &content).expect("written");
-        let whole = read(path, 5000);
-        let too_large = read(path, 4999);
+        let content: Vec<u8> = (0..=KEPT_MAX).map(|index| (index % 251) as u8).collect();
+        let read = |content: &[u8]| {
+            std::fs::write(OsStr::from_bytes(path), content).expect("written");
+            read(path)
+        };
+        let whole = read(&content[..KEPT_MAX]);
+        let too_large = read(&content);
         std::fs::remove_file(OsStr::from_bytes(path)).expect("removed");
-        assert_eq!(whole.expect("it is read"), content);
+        assert_eq!(whole.expect("it is read"), content[..KEPT_MAX]);
         assert_eq!(too_large.err(), Some(EFBIG));
     }
 
     #[test]
     fn a_file_is_read_to_its_end_whatever_its_length() {
         let path = std::env::temp_dir().join(format!("probe-lines-{}", std::process::id()));
-        let long_line = [b'x'; 2 * LINE_MAX];
+        let long_line = [b'x'; 2 * KEPT_MAX];
         let text = [&long_line[..], b"\n", &b"0.0.0.0 blocked\n".repeat(40_000), b"10.0.0.1 x"].concat();
         std::fs::write(&path, text).expect("written");
         let (mut count, mut longest, mut last) = (0, 0, Vec::new());
@@ -129,6 +137,6 @@ mod tests {
         });
         std::fs::remove_file(&path).expect("removed");
         // The long line is two, and what is left of it.
-        assert_eq!((outcome, count, longest, &last[..]), (Some(()), 40_004, LINE_MAX, &b"10.0.0.1 x"[..]));
+        assert_eq!((outcome, count, longest, &last[..]), (Some(()), 40_004, KEPT_MAX, &b"10.0.0.1 x"[..]));
     }
 }

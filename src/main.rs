@@ -24,9 +24,6 @@ use scratch_probe::sys::{STDERR, STDOUT, exit, has_clock, standard_stream, varia
 #[global_allocator]
 static HEAP: scratch_probe::sys::Heap = scratch_probe::sys::Heap;
 
-/// The longest file that a `${/path}` is replaced by.
-const FILE_MAX: usize = 64 * 1024;
-
 fn main() -> ! {
     let mut args = env::args_os().map(OsStringExt::into_vec);
     args.next();
@@ -46,7 +43,7 @@ fn main() -> ! {
 /// The value of a variable or, by a name that begins with `/`, the content of a file.
 fn value_of(name: &[u8]) -> Result<Vec<u8>, Errno> {
     if name.starts_with(b"/") {
-        return file::read(name, FILE_MAX);
+        return file::read(name);
     }
     variable(name).ok_or(ENOENT)
 }

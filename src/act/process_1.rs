@@ -11,9 +11,6 @@ use crate::text::{digits, hex_digit, words};
 /// The host's own pid namespace (`PROC_PID_INIT_INO` in the kernel's include/linux/proc_ns.h).
 const HOST: &str = "pid:[4026531836]";
 
-/// The longest file of /proc that is read: status lists every group.
-const FILE_MAX: usize = 64 * 1024;
-
 /// Whether process 1 is the host's own. Without /proc it is taken for a container's.
 pub fn is_on_host() -> bool {
     fs::read_link("/proc/self/ns/pid").is_ok_and(|namespace| namespace.as_os_str() == HOST)
@@ -35,7 +32,7 @@ fn read(process: u32, name: &str) -> Option<Vec<u8>> {
     let mut path = b"/proc/".to_vec();
     push_number(&mut path, process.into());
     push(&mut path, name);
-    file::read(&path, FILE_MAX).ok()
+    file::read(&path).ok()
 }
 
 /// The 22nd field of /proc/PID/stat: when the process started, in ticks since the system booted. The second one is
