@@ -103,34 +103,31 @@ pub fn expand<'a>(raw: &'a [u8], max: usize, lookup: Lookup) -> Result<Expanded,
     let mut text = Vec::new();
     let mut spans = Vec::new();
     let mut rest = raw;
-    while let Some(at) = rest.iter().position(|&byte| byte == b'$') {
-        let (literal, variable) = rest.split_at(at);
+    loop {
+        // A variable from its brace on.
+        let (literal, variable) = cut(rest, b'$');
         push(&mut text, literal);
+        if text.len() > max {
+            return Err(Error::TooLong);
+        }
+        let Some(variable) = variable else { return Ok(Expanded { text, raw: raw.to_vec(), spans }) };
         let start = text.len();
         let mut is_value = false;
-        if let Some(after) = variable.strip_prefix(b"$${") {
+        if let Some(after) = variable.strip_prefix(b"${") {
             push(&mut text, "${");
             rest = after;
-        } else if let Some(after) = variable.strip_prefix(b"${") {
+        } else if let Some(after) = variable.strip_prefix(b"{") {
             let (inner, after) = cut(after, b'}');
             rest = after.ok_or(Error::Malformed)?;
             is_value = push_value(&mut text, inner, lookup)?;
         } else {
             push(&mut text, "$");
-            rest = &variable[1..];
+            rest = variable;
             continue;
         }
-        let origin = raw.len() - variable.len();
+        let origin = raw.len() - variable.len() - 1;
         spans.push(Span { raw: origin..raw.len() - rest.len(), text: start..text.len(), is_value });
-        if text.len() > max {
-            return Err(Error::TooLong);
-        }
     }
-    push(&mut text, rest);
-    if text.len() > max {
-        return Err(Error::TooLong);
-    }
-    Ok(Expanded { text, raw: raw.to_vec(), spans })
 }
 
 /// Appends the value of the text between `${` and `}`. Returns whether a variable or a file had it.
