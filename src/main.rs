@@ -65,21 +65,20 @@ fn check(config: &Config) -> i32 {
     if config.wait.is_some() && process::id() == 1 {
         end_on_stop();
     }
-    let mut code = 0;
-    run(config, &mut |is_healthy, lines| {
+    let all_healthy = run(config, &mut |is_healthy, lines| {
         if !is_healthy || !config.quiet {
-            code |= say(is_healthy, lines);
+            say(is_healthy, lines);
         }
     });
-    if let Some(signal) = config.kill.filter(|_| code != 0) {
+    if let Some(signal) = config.kill.filter(|_| !all_healthy) {
         kill(1, signal, config.start_period, |line| _ = say(false, line));
     }
-    if code == 0 && !config.command.is_empty() {
+    if all_healthy && !config.command.is_empty() {
         let (code, line) = become_command(&config.command);
         say(false, &line);
         return code;
     }
-    code
+    i32::from(!all_healthy)
 }
 
 /// Prints to stdout if all is well, else to stderr; returns the exit code. A closed or full

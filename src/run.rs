@@ -24,21 +24,21 @@ const HOLD_PAUSE: Duration = Duration::from_secs(1);
 const LAST_ATTEMPT: Duration = Duration::from_millis(50);
 
 /// Checks the targets in their order. With `--hold`, again and again while they are healthy. `report` is handed each
-/// verdict: whether it is healthy, and its lines. Without a hold that is as soon as it stands.
-pub fn run(config: &Config, report: &mut dyn FnMut(bool, &[u8])) {
+/// verdict: whether it is healthy, and its lines. Without a hold that is as soon as it stands. Returns whether all
+/// are healthy.
+pub fn run(config: &Config, report: &mut dyn FnMut(bool, &[u8])) -> bool {
     // In a container that has just started one check will do: the engine waits for its outcome.
     let holds = |hold: &Duration| process_1::age(1).is_none_or(|age| age >= *hold);
     let Some(hold) = config.hold.filter(holds).map(Deadline::after) else {
-        check_all(config, report);
-        return;
+        return check_all(config, report);
     };
     loop {
         let mut verdicts = Vec::new();
-        let is_healthy =
+        let all_healthy =
             check_all(config, &mut |is_healthy, lines| verdicts.push((is_healthy, lines.to_vec())));
-        if !is_healthy || hold.left().is_none_or(|left| left < HOLD_PAUSE) {
+        if !all_healthy || hold.left().is_none_or(|left| left < HOLD_PAUSE) {
             verdicts.iter().for_each(|(is_healthy, lines)| report(*is_healthy, lines));
-            return;
+            return all_healthy;
         }
         thread::sleep(HOLD_PAUSE);
     }
@@ -51,24 +51,19 @@ fn check_all(config: &Config, report: &mut dyn FnMut(bool, &[u8])) -> bool {
     let size = if config.any { config.targets.len() } else { 1 };
     let mut all_healthy = true;
     for group in config.targets.chunks(size) {
-        let mut lines = Vec::new();
-        let is_healthy = until_one_is_healthy(group, config, &deadline, &mut lines);
+        let (is_healthy, lines) = until_one_is_healthy(group, config, &deadline);
         report(is_healthy, &lines);
         all_healthy &= is_healthy;
     }
     all_healthy
 }
 
-/// Tries the targets in turn until one is healthy, with `--wait` again and again. `lines` gets
-/// the line of the healthy one alone, or those of all.
+/// Tries the targets in turn until one is healthy, with `--wait` again and again. Returns whether one
+/// is, and its line alone, or those of all.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
-fn until_one_is_healthy(
-    targets: &[Target],
-    config: &Config,
-    deadline: &Deadline,
-    lines: &mut Vec<u8>,
-) -> bool {
+fn until_one_is_healthy(targets: &[Target], config: &Config, deadline: &Deadline) -> (bool, Vec<u8>) {
+    let mut lines = Vec::new();
     let mut pause = FIRST_PAUSE;
     loop {
         let round = config.wait.map_or(*deadline, |_| deadline.within(config.timeout));
@@ -78,8 +73,8 @@ fn until_one_is_healthy(
             let share = if targets.len() > 1 { round.share(targets.len() - index) } else { round };
             let verdict = try_once(target, config, &share);
             if verdict.outcome.is_ok() {
-                verdict.push(lines);
-                return true;
+                verdict.push(&mut lines);
+                return (true, lines);
             }
             failed.push(verdict);
         }
@@ -91,8 +86,8 @@ fn until_one_is_healthy(
         // On a loaded machine the pause may take all of the time: then this round was the last.
         if !waits || deadline.left().is_none() {
             // Only here: a line asks the kernel for its explanation.
-            failed.iter().for_each(|verdict| verdict.push(lines));
-            return false;
+            failed.iter().for_each(|verdict| verdict.push(&mut lines));
+            return (false, lines);
         }
         pause = LAST_PAUSE.min(pause * 2);
     }
