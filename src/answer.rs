@@ -1,6 +1,6 @@
 //! What a server answered, as a line shows it: its start, without the secrets that were sent.
 
-use crate::input::config::Options;
+use crate::input::config::Config;
 use crate::input::target::{Check, Target};
 use crate::print::{SHOWN, push, push_escaped, push_number, push_quoted};
 use crate::text::{after, words};
@@ -15,16 +15,13 @@ const SECRET_MIN: usize = 4;
 pub struct Detail<'a> {
     /// The words.
     pub words: Vec<u8>,
-    target: &'a Target,
-    options: &'a Options,
+    /// The target of the check.
+    pub target: &'a Target,
+    /// The configuration of the check.
+    pub config: &'a Config,
 }
 
 impl Detail<'_> {
-    /// Nothing yet of an answer to the check of `target`.
-    pub fn new<'a>(target: &'a Target, options: &'a Options) -> Detail<'a> {
-        Detail { words: Vec::new(), target, options }
-    }
-
     /// Appends words of our own.
     pub fn push(&mut self, words: impl AsRef<[u8]>) {
         push(&mut self.words, words);
@@ -90,7 +87,7 @@ impl Detail<'_> {
                 }
             }
         };
-        each_secret(self.target, self.options, &mut hide);
+        each_secret(self.target, self.config, &mut hide);
         let mut was_hidden = false;
         for (byte, is_hidden) in shown.iter().zip(hidden) {
             match is_hidden {
@@ -109,7 +106,7 @@ impl Detail<'_> {
 /// Hands over each text that no line may show: what variables and files hold, credentials, values of
 /// header fields, lines of the data.
 #[inline(never)]
-fn each_secret(target: &Target, options: &Options, found: &mut dyn FnMut(&[u8])) {
+fn each_secret(target: &Target, config: &Config, found: &mut dyn FnMut(&[u8])) {
     let user_info = match &target.check {
         Check::Http(http) => http.user_info.as_deref().unwrap_or_default(),
         _ => b"",
@@ -126,15 +123,15 @@ fn each_secret(target: &Target, options: &Options, found: &mut dyn FnMut(&[u8]))
     user_info.splitn(2, |&byte| byte == b':').for_each(&mut found);
     found(&base64(user_info));
     target.values.iter().for_each(|value| found(value));
-    for texts in &[&options.headers[..], options.data.as_slice(), &options.expect] {
+    for texts in &[&config.headers[..], config.data.as_slice(), &config.expect] {
         texts.iter().for_each(|text| text.each_value(0..text.text.len(), &mut found));
     }
-    for header in &options.headers {
+    for header in &config.headers {
         let value = after(&header.text, b':').unwrap_or_default().trim_ascii();
         found(value);
         words(value).last().map(&mut found);
     }
-    if let Some(data) = &options.data {
+    if let Some(data) = &config.data {
         data.text.split(|byte| b"\r\n".contains(byte)).for_each(&mut found);
     }
 }
@@ -144,7 +141,7 @@ mod tests {
     use super::*;
     use crate::errno::ENOENT;
     use crate::input::cli;
-    use crate::input::config::{Config, Job};
+    use crate::input::config::Job;
 
     const SECRET: &str = "hunter22";
 
@@ -165,7 +162,7 @@ mod tests {
 
     fn shown(args: &[&str], answer: &[u8]) -> String {
         let config = config(args);
-        let mut detail = Detail::new(&config.targets[0], &config.options);
+        let mut detail = Detail { words: Vec::new(), target: &config.targets[0], config: &config };
         detail.push_got(answer);
         String::from_utf8(detail.words).expect("ASCII")
     }
@@ -219,7 +216,7 @@ mod tests {
     fn what_came_instead_is_shown_from_its_start() {
         let foreign = |problem, bytes: &[u8]| {
             let config = config(&["http://h/"]);
-            let mut detail = Detail::new(&config.targets[0], &config.options);
+            let mut detail = Detail { words: Vec::new(), target: &config.targets[0], config: &config };
             detail.push_foreign(problem, bytes);
             String::from_utf8(detail.words).expect("ASCII")
         };

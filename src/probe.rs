@@ -6,10 +6,10 @@ use crate::answer::Detail;
 use crate::errno::{ECONNREFUSED, ECONNRESET, EPIPE};
 use crate::failure::{Phase, Unhealthy};
 use crate::file;
-use crate::input::config::Options;
+use crate::input::config::Config;
 use crate::input::expand::Expanded;
 use crate::input::status;
-use crate::input::target::{Check, Endpoint, Grpc, Http, Target};
+use crate::input::target::{Check, Endpoint, Grpc, Http};
 use crate::net::connection::Connection;
 use crate::net::deadline::Deadline;
 use crate::net::dial;
@@ -21,24 +21,19 @@ use crate::wire::request::{method, request};
 use crate::wire::response::{BODY_MAX, Response};
 use crate::wire::tls::{ServerHello, client_hello};
 
-/// Checks `target` once, within `deadline`. `detail` gets what is known of the server's
+/// Checks the target of `detail` once, within `deadline`, and notes in it what is known of the server's
 /// answer and, if another one was expected, which.
 // Kept out of line, as are the functions that refer here: inlined into one frame of several KB, each
 // access to the stack takes three more bytes of code.
 #[inline(never)]
-pub fn attempt<'a>(
-    target: &'a Target,
-    options: &'a Options,
-    deadline: &'a Deadline,
-    detail: &mut Detail<'a>,
-) -> Result<(), Unhealthy> {
-    let connection = match &target.endpoint {
+pub fn attempt(deadline: &Deadline, detail: &mut Detail) -> Result<(), Unhealthy> {
+    let connection = match &detail.target.endpoint {
         Endpoint::Tcp(host, port) => dial::tcp(host, *port, deadline)?,
         Endpoint::Unix(path) => dial::unix(path, deadline)?,
-        Endpoint::File(path) => return age(path, options.max_age, &mut detail.words),
+        Endpoint::File(path) => return age(path, detail.config.max_age, &mut detail.words),
     };
-    let mut attempt = Attempt { connection, options, deadline, received: Vec::new(), detail };
-    let outcome = match &target.check {
+    let mut attempt = Attempt { connection, deadline, received: Vec::new(), detail };
+    let outcome = match &attempt.detail.target.check {
         Check::Http(http) => attempt.http(http),
         // A connection to itself would pass, so test first.
         Check::Open if attempt.connection.is_to_itself() => Err(REFUSED),
@@ -85,8 +80,7 @@ const NOTHING_TO_HTTP_1_0: Unhealthy =
 /// An open connection, and the check that it is for.
 struct Attempt<'a, 'b> {
     connection: Connection,
-    options: &'a Options,
-    deadline: &'a Deadline,
+    deadline: &'b Deadline,
     /// All that has been received.
     received: Vec<u8>,
     detail: &'b mut Detail<'a>,
@@ -123,39 +117,39 @@ impl Attempt<'_, '_> {
     // A stack frame of its own, see `attempt`.
     #[inline(never)]
     fn http(&mut self, http: &Http) -> Result<(), Unhealthy> {
-        let options = self.options;
-        let request = request(http, options);
-        let mut response = Response::to(method(options));
+        let config = self.detail.config;
+        let request = request(http, config);
+        let mut response = Response::to(method(config));
         let mut outcome = self.exchange(&request, &mut |received| response.read(received), "");
         if response.ends_with_stream() && matches!(outcome, Err(Unhealthy::Incomplete(_))) {
             outcome = Ok(());
         }
         if !response.has_header() {
             return match outcome {
-                Err(NOTHING) if !options.http11 => Err(NOTHING_TO_HTTP_1_0),
+                Err(NOTHING) if !config.http11 => Err(NOTHING_TO_HTTP_1_0),
                 outcome => outcome,
             };
         }
         let content = response.content(&self.received);
         self.detail.push_status(response.status, response.reason(&self.received));
         // An unwanted status says more than a failure later, in the body.
-        if !status::accepts(&options.status.text, response.status) {
+        if !status::accepts(&config.status.text, response.status) {
             // HTML says nothing in its first bytes.
             if !content.is_empty() && !content.trim_ascii_start().starts_with(b"<") {
                 self.detail.push_got(content);
             }
             self.detail.push(", expected ");
-            push_escaped(&mut self.detail.words, &options.status.raw, SHOWN);
+            push_escaped(&mut self.detail.words, &config.status.raw, SHOWN);
             // Upgrade Required, HTTP Version Not Supported: the answers of servers that refuse HTTP/1.0.
-            if matches!(response.status, 426 | 505) && !options.http11 {
+            if matches!(response.status, 426 | 505) && !config.http11 {
                 self.detail.push(", try --http1.1");
             }
             return Err(Unhealthy::WrongAnswer);
         }
         outcome?;
-        let mut searches = searches(options);
+        let mut searches = searches(config);
         search(&mut searches, content, self.deadline)?;
-        let Some(missing) = missing(options, &searches) else { return Ok(()) };
+        let Some(missing) = missing(config, &searches) else { return Ok(()) };
         self.detail.push_got(content);
         self.detail.push_expected(&missing.raw);
         self.detail.push(" in the body");
@@ -166,19 +160,19 @@ impl Attempt<'_, '_> {
     // A stack frame of its own, see `attempt`.
     #[inline(never)]
     fn stream(&mut self) -> Result<(), Unhealthy> {
-        let (options, deadline) = (self.options, self.deadline);
-        let data = options.data.as_ref().map_or(&b""[..], |data| &data.text);
-        if options.expect.is_empty() {
+        let (config, deadline) = (self.detail.config, self.deadline);
+        let data = config.data.as_ref().map_or(&b""[..], |data| &data.text);
+        if config.expect.is_empty() {
             self.connection.send(data, deadline)?;
             self.detail.push("connected");
             return Ok(());
         }
-        let mut searches = searches(options);
+        let mut searches = searches(config);
         let mut searched = 0;
         let mut parse = |received: &mut [u8]| {
             search(&mut searches, &received[searched..], deadline)?;
             searched = received.len();
-            match missing(options, &searches) {
+            match missing(config, &searches) {
                 None => Ok(Progress::Complete),
                 Some(_) if searched >= BODY_MAX => Err(Unhealthy::WrongAnswer),
                 // Never printed: what came is shown instead, or that nothing did.
@@ -195,7 +189,7 @@ impl Attempt<'_, '_> {
             failure => failure.push(&mut self.detail.words, deadline.timeout),
         }
         self.detail.push_got(&self.received);
-        if let Some(missing) = missing(options, &searches) {
+        if let Some(missing) = missing(config, &searches) {
             self.detail.push_expected(&missing.raw);
         }
         Err(Unhealthy::WrongAnswer)
@@ -216,8 +210,8 @@ impl Attempt<'_, '_> {
 }
 
 /// A search for each expected text.
-fn searches(options: &Options) -> Vec<Search<'_>> {
-    options.expect.iter().map(|text| Search::new(&text.text)).collect()
+fn searches(config: &Config) -> Vec<Search<'_>> {
+    config.expect.iter().map(|text| Search::new(&text.text)).collect()
 }
 
 /// Goes on with every search in the next bytes of a stream. However many there are, this ends at the deadline.
@@ -230,8 +224,8 @@ fn search(searches: &mut [Search], bytes: &[u8], deadline: &Deadline) -> Result<
 }
 
 /// The first text that has not been found.
-fn missing<'a>(options: &'a Options, searches: &[Search]) -> Option<&'a Expanded> {
-    searches.iter().position(|search| !search.has_found()).map(|index| &options.expect[index])
+fn missing<'a>(config: &'a Config, searches: &[Search]) -> Option<&'a Expanded> {
+    searches.iter().position(|search| !search.has_found()).map(|index| &config.expect[index])
 }
 
 #[cfg(test)]
@@ -244,11 +238,11 @@ mod tests {
     use std::time::Duration;
 
     /// A check of a plain connection: its outcome, and the words for the answer.
-    fn stream(connection: Connection, options: &Options) -> (Result<(), Unhealthy>, String) {
+    fn stream(connection: Connection, config: &Config) -> (Result<(), Unhealthy>, String) {
         let target = target::parse(&Expanded::literal(b"tcp://h:1"), None).expect("a target");
         let deadline = &Deadline::after(Duration::from_secs(20));
-        let detail = &mut Detail::new(&target, options);
-        let outcome = Attempt { connection, options, deadline, received: Vec::new(), detail }.stream();
+        let detail = &mut Detail { words: Vec::new(), target: &target, config };
+        let outcome = Attempt { connection, deadline, received: Vec::new(), detail }.stream();
         (outcome, String::from_utf8(detail.words.clone()).expect("ASCII"))
     }
 
@@ -263,10 +257,10 @@ mod tests {
                 let timeout = Duration::from_secs(20);
                 let connection = Connection::open(DATAGRAM, &address, timeout).expect("connected");
                 let expect = Expanded::literal(expect);
-                let options = Options {
+                let config = Config {
                     data: Some(Expanded::literal(b"PING")),
                     expect: vec![expect],
-                    ..Options::default()
+                    ..Config::default()
                 };
                 let pieces = std::thread::spawn(move || {
                     let (_, client) = server.recv_from(&mut [0; 9]).expect("the data");
@@ -275,7 +269,7 @@ mod tests {
                         let _ = server.send_to(piece, client);
                     }
                 });
-                let (outcome, words) = stream(connection, &options);
+                let (outcome, words) = stream(connection, &config);
                 pieces.join().expect("sent");
                 assert_eq!(outcome.is_ok(), found, "cut at {cut}: {words}");
             }
@@ -292,8 +286,8 @@ mod tests {
         let (server, _) = listener.accept().expect("the connection");
         server.shutdown(Shutdown::Both).expect("shut down");
         std::fs::remove_file(path).expect("removed");
-        let options = Options { data: Some(Expanded::literal(b"PING\r\n")), ..Options::default() };
-        let (outcome, words) = stream(connection, &options);
+        let config = Config { data: Some(Expanded::literal(b"PING\r\n")), ..Config::default() };
+        let (outcome, words) = stream(connection, &config);
         assert!(matches!(outcome, Err(Unhealthy::Os(Phase::Send, _))), "{outcome:?}");
         assert_eq!(words, "");
     }

@@ -98,9 +98,9 @@ fn until_one_is_healthy(targets: &[Target], config: &Config, deadline: &Deadline
 #[inline(never)]
 fn try_once<'a>(target: &'a Target, config: &'a Config, deadline: &Deadline) -> Verdict<'a> {
     let start = Instant::now();
-    let mut detail = Detail::new(target, &config.options);
+    let mut detail = Detail { words: Vec::new(), target, config };
     let outcome = match deadline.left() {
-        Some(_) => probe::attempt(target, &config.options, deadline, &mut detail),
+        Some(_) => probe::attempt(deadline, &mut detail),
         None => Err(Unhealthy::TimedOut(Phase::NotChecked)),
     };
     Verdict {

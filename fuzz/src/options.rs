@@ -115,7 +115,7 @@ fn accepted(config: &Config) {
     for target in &config.targets {
         target::endpoint(target);
         if let Check::Http(http) = &target.check {
-            one_request(&request(http, &config.options), config);
+            one_request(&request(http, config), config);
         }
         reports(target, config);
     }
@@ -125,8 +125,8 @@ fn accepted(config: &Config) {
 /// the framing fields with their own hands has them sent as they are.
 fn one_request(bytes: &[u8], config: &Config) {
     let request = strict::request(bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
-    assert_eq!(request.method, method(&config.options));
-    let data = config.options.data.as_ref().map(|data| &data.text[..]);
+    assert_eq!(request.method, method(config));
+    let data = config.data.as_ref().map(|data| &data.text[..]);
     assert_eq!(request.body, data.unwrap_or_default());
     let given = |name: &str| {
         let same = |header: &&Expanded| {
@@ -134,7 +134,7 @@ fn one_request(bytes: &[u8], config: &Config) {
             let name_end = header.iter().position(|&byte| byte == b':').expect("a colon");
             header[..name_end].eq_ignore_ascii_case(name.as_bytes())
         };
-        config.options.headers.iter().filter(same).count()
+        config.headers.iter().filter(same).count()
     };
     for name in ["Host", "User-Agent", "Accept", "Connection"] {
         let count = request.values(name).len();
@@ -152,7 +152,7 @@ fn one_request(bytes: &[u8], config: &Config) {
 
 /// Every line that could be reported.
 fn reports(target: &Target, config: &Config) {
-    let raw = config.options.expect.first().map(|expect| expect.raw.clone());
+    let raw = config.expect.first().map(|expect| expect.raw.clone());
     let bytes = raw.unwrap_or_else(|| b"\x1b[2J\r\n\0\xff".to_vec());
     let mut got = Vec::new();
     push_quoted(&mut got, &bytes);

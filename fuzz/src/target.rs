@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use scratch_probe::errno::ENOENT;
 use scratch_probe::failure::Unhealthy;
-use scratch_probe::input::config::Options;
+use scratch_probe::input::config::Config;
 use scratch_probe::input::expand::{TEXT_MAX, expand};
 use scratch_probe::input::target::{Check, Endpoint, Host, Target, parse};
 use scratch_probe::sys::UNIX_PATH_MAX;
@@ -28,7 +28,7 @@ pub fn check(data: &[u8]) {
     prints_back(data, &target);
     user_info_is_no_matter(data, &target);
     if let Check::Http(http) = &target.check {
-        let bytes = request(http, &Options::default());
+        let bytes = request(http, &Config::default());
         let request = strict::request(&bytes).unwrap_or_else(|error| panic!("{error}: {bytes:?}"));
         assert_eq!((request.method, request.target), (&b"GET"[..], &http.request_target[..]));
         assert_eq!(request.values("Host"), [&http.host[..]], "one Host field");

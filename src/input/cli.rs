@@ -120,7 +120,7 @@ pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
     // All defaults that are not none.
     reader.config.timeout = Duration::from_secs(5);
     reader.config.start_period = Duration::from_secs(60);
-    reader.config.options.status = Expanded::literal(status::DEFAULT);
+    reader.config.status = Expanded::literal(status::DEFAULT);
     if let Some(text) = reader.arguments(args)? {
         return Ok(Job::Print(text));
     }
@@ -218,7 +218,7 @@ impl Reader<'_> {
                 (Effect::Version, None) => return Ok(Some(VERSION)),
                 (Effect::Quiet, None) => self.config.quiet = true,
                 (Effect::Any, None) => self.config.any = true,
-                (Effect::Http11, None) => self.config.options.http11 = true,
+                (Effect::Http11, None) => self.config.http11 = true,
                 (Effect::Help | Effect::Version | Effect::Quiet | Effect::Any | Effect::Http11, Some(_)) => {
                     return Err(error(name.as_bytes(), None, "does not take a value"));
                 }
@@ -292,28 +292,28 @@ impl Reader<'_> {
 
     /// Checks that there is a target, and that the options agree with all of them.
     fn check_combinations(&self) -> Result<(), Box<Error>> {
-        let Config { targets, options, wait, kill, .. } = &self.config;
-        if targets.is_empty() {
+        let config = &self.config;
+        if config.targets.is_empty() {
             return Err(error(b"target", None, "missing; give one or set PROBE_TARGET"));
         }
         let is_file = |target: &Target| matches!(target.endpoint, Endpoint::File(_));
         let has_no_body = |target: &Target| match target.check {
-            Check::Http(_) => options.method.as_deref() == Some(b"HEAD"),
+            Check::Http(_) => config.method.as_deref() == Some(b"HEAD"),
             Check::Open => is_file(target),
             Check::Grpc(..) | Check::Tls(_) => true,
         };
         // To ignore --expect would be to call a target healthy unchecked.
-        if !options.expect.is_empty() && targets.iter().any(has_no_body) {
+        if !config.expect.is_empty() && config.targets.iter().any(has_no_body) {
             return Err(error(b"--expect", None, "tls://, grpc://, file: and HEAD have no body to search"));
         }
-        if options.max_age.is_some() && !targets.iter().any(is_file) {
+        if config.max_age.is_some() && !config.targets.iter().any(is_file) {
             return Err(error(b"--max-age", None, "needs a target such as file:/run/app.alive"));
         }
-        if kill.is_none() && self.given[Effect::StartPeriod as usize] {
+        if config.kill.is_none() && self.given[Effect::StartPeriod as usize] {
             return Err(error(b"--start-period", None, "needs --kill SIGNAL"));
         }
         // Else one failed check would restart a container: Docker's retries do not count for a signal.
-        if kill.is_some() && wait.is_none() {
+        if config.kill.is_some() && config.wait.is_none() {
             return Err(error(b"--kill", None, "needs --wait DURATION, the time to be unhealthy before"));
         }
         Ok(())
@@ -349,28 +349,30 @@ impl Reader<'_> {
         let may_be_secret = effect == Effect::Header || raw.contains(&b'@') || contains(raw, b"://");
         let must = |be| error(place.as_bytes(), Some(raw).filter(|_| !may_be_secret), be);
         let within = |(range, expected)| duration::parse(&value.text, range).ok_or_else(|| must(expected));
-        let Config { options, timeout, wait, hold, kill, start_period, .. } = &mut self.config;
+        let config = &mut self.config;
         match effect {
-            Effect::Timeout => *timeout = within(duration::USUAL)?,
-            Effect::Wait => *wait = Some(within(duration::USUAL)?),
-            Effect::Hold => *hold = Some(within(duration::USUAL)?),
-            Effect::MaxAge => options.max_age = Some(within(duration::AGE)?),
-            Effect::StartPeriod => *start_period = within(duration::START_PERIOD)?,
-            Effect::Kill => *kill = Some(signal::parse(&value.text).ok_or_else(|| must(signal::EXPECTED))?),
+            Effect::Timeout => config.timeout = within(duration::USUAL)?,
+            Effect::Wait => config.wait = Some(within(duration::USUAL)?),
+            Effect::Hold => config.hold = Some(within(duration::USUAL)?),
+            Effect::MaxAge => config.max_age = Some(within(duration::AGE)?),
+            Effect::StartPeriod => config.start_period = within(duration::START_PERIOD)?,
+            Effect::Kill => {
+                config.kill = Some(signal::parse(&value.text).ok_or_else(|| must(signal::EXPECTED))?)
+            }
             Effect::Status if !status::is_list(&value.text) => return Err(must(status::EXPECTED)),
-            Effect::Status => options.status = value,
+            Effect::Status => config.status = value,
             // Every answer contains the empty text.
             Effect::Expect if value.text.is_empty() => return Err(must("must not be empty")),
-            Effect::Expect => options.expect.push(value),
+            Effect::Expect => config.expect.push(value),
             Effect::Method if !is_token(&value.text) => {
                 return Err(must("must be a method such as GET, HEAD or POST"));
             }
-            Effect::Method => options.method = Some(value.text),
+            Effect::Method => config.method = Some(value.text),
             Effect::Header if !is_field_line(&value.text) => {
                 return Err(must("must be 'Name: value' without control characters"));
             }
-            Effect::Header => options.headers.push(value),
-            Effect::Data => options.data = Some(value),
+            Effect::Header => config.headers.push(value),
+            Effect::Data => config.data = Some(value),
             Effect::UnixSocket | Effect::Install if contains(&value.text, b"://") => {
                 return Err(must("must be a path, not a target"));
             }

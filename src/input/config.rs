@@ -24,8 +24,20 @@ pub enum Job {
 pub struct Config {
     /// The targets; at least one.
     pub targets: Vec<Target>,
-    /// The request for each, and the answers that count as healthy.
-    pub options: Options,
+    /// The list of accepted status-codes.
+    pub status: Expanded,
+    /// The texts that body or reply must contain, none of them empty.
+    pub expect: Vec<Expanded>,
+    /// The request method, if one was asked for.
+    pub method: Option<Vec<u8>>,
+    /// Request header fields, as given: `Name: value`.
+    pub headers: Vec<Expanded>,
+    /// The request body, or what is sent on a plain connection.
+    pub data: Option<Expanded>,
+    /// Send HTTP/1.1 instead of HTTP/1.0.
+    pub http11: bool,
+    /// The greatest age of a file, if it has one.
+    pub max_age: Option<Duration>,
     /// The timeout of one attempt at all targets.
     pub timeout: Duration,
     /// How long to keep trying, if at all.
@@ -42,23 +54,4 @@ pub struct Config {
     pub quiet: bool,
     /// The command to become once healthy, with its arguments; empty for none.
     pub command: Vec<Vec<u8>>,
-}
-
-/// The request, and the answers that count as healthy.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Options {
-    /// The list of accepted status-codes.
-    pub status: Expanded,
-    /// The texts that body or reply must contain, none of them empty.
-    pub expect: Vec<Expanded>,
-    /// The request method, if one was asked for.
-    pub method: Option<Vec<u8>>,
-    /// Request header fields, as given: `Name: value`.
-    pub headers: Vec<Expanded>,
-    /// The request body, or what is sent on a plain connection.
-    pub data: Option<Expanded>,
-    /// Send HTTP/1.1 instead of HTTP/1.0.
-    pub http11: bool,
-    /// The greatest age of a file, if it has one.
-    pub max_age: Option<Duration>,
 }

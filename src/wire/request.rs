@@ -1,6 +1,6 @@
 //! The bytes of the HTTP/1.x request.
 
-use crate::input::config::Options;
+use crate::input::config::Config;
 use crate::input::expand::Expanded;
 use crate::input::target::Http;
 use crate::print::{push, push_number};
@@ -8,26 +8,26 @@ use crate::text::{after, before};
 
 /// The request method: with data `POST`, without `GET`, unless another one was
 /// asked for.
-pub fn method(options: &Options) -> &[u8] {
-    let default: &[u8] = if options.data.is_some() { b"POST" } else { b"GET" };
-    options.method.as_deref().unwrap_or(default)
+pub fn method(config: &Config) -> &[u8] {
+    let default: &[u8] = if config.data.is_some() { b"POST" } else { b"GET" };
+    config.method.as_deref().unwrap_or(default)
 }
 
 /// The whole request, body included. Every part was checked when it was
 /// parsed, so this is one well-formed request (RFC 9112, 2.1).
-pub fn request(http: &Http, options: &Options) -> Vec<u8> {
+pub fn request(http: &Http, config: &Config) -> Vec<u8> {
     let mut out = Vec::with_capacity(200);
-    push(&mut out, method(options));
+    push(&mut out, method(config));
     out.push(b' ');
     push(&mut out, &http.request_target);
     // HTTP/1.0: a conforming server closes the connection and sends no chunks.
-    push(&mut out, if options.http11 { " HTTP/1.1\r\n" } else { " HTTP/1.0\r\n" });
+    push(&mut out, if config.http11 { " HTTP/1.1\r\n" } else { " HTTP/1.0\r\n" });
 
     // A field that the request has unless the user gives one of that name.
     let mut default = |start: &str, value: &[u8]| {
         let name = before(start.as_bytes(), b':');
         let replaced = |header: &Expanded| before(&header.text, b':').eq_ignore_ascii_case(name);
-        if !options.headers.iter().any(replaced) {
+        if !config.headers.iter().any(replaced) {
             push_line(&mut out, start.as_bytes(), value);
         }
     };
@@ -38,18 +38,18 @@ pub fn request(http: &Http, options: &Options) -> Vec<u8> {
     if let Some(user_info) = &http.user_info {
         default("Authorization: Basic ", &base64(user_info));
     }
-    if options.data.is_some() {
+    if config.data.is_some() {
         // As curl's --data has it.
         default("Content-Type: application/x-www-form-urlencoded", b"");
     }
-    let data = options.data.as_ref().map_or(&b""[..], |data| &data.text);
-    if options.data.is_some() || !matches!(method(options), b"GET" | b"HEAD") {
+    let data = config.data.as_ref().map_or(&b""[..], |data| &data.text);
+    if config.data.is_some() || !matches!(method(config), b"GET" | b"HEAD") {
         // Without it servers answer 411 to a POST in HTTP/1.0 (RFC 1945, 7.2.2).
         let mut length = Vec::new();
         push_number(&mut length, data.len() as u64);
         default("Content-Length: ", &length);
     }
-    for Expanded { text: header, .. } in &options.headers {
+    for Expanded { text: header, .. } in &config.headers {
         // As curl's -H has it, a field is sent as it was written, and an empty
         // value only takes a default away.
         if !after(header, b':').unwrap_or_default().trim_ascii().is_empty() {
@@ -86,14 +86,14 @@ mod tests {
     use super::*;
     use crate::input::target::{Check, parse};
 
-    fn sent(target: &str, change: impl FnOnce(&mut Options)) -> String {
+    fn sent(target: &str, change: impl FnOnce(&mut Config)) -> String {
         let expanded = Expanded::literal(target.as_bytes());
         let Ok(Check::Http(http)) = parse(&expanded, None).map(|target| target.check) else {
             panic!("{target}");
         };
-        let mut options = Options::default();
-        change(&mut options);
-        String::from_utf8(request(&http, &options)).expect("ASCII")
+        let mut config = Config::default();
+        change(&mut config);
+        String::from_utf8(request(&http, &config)).expect("ASCII")
     }
 
     #[test]
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn data_makes_it_a_post_with_a_length() {
-        let post = sent("x", |options| options.data = Some(Expanded::literal(b"{}\n")));
+        let post = sent("x", |config| config.data = Some(Expanded::literal(b"{}\n")));
         assert!(post.starts_with("POST / HTTP/1.0\r\n"), "{post}");
         assert!(post.contains("\r\nContent-Type: application/x-www-form-urlencoded\r\n"), "{post}");
         assert!(post.ends_with("\r\nContent-Length: 3\r\n\r\n{}\n"), "{post}");
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_method_that_may_have_a_body_says_that_it_has_none() {
         for (method, length) in [("POST", true), ("PUT", true), ("HEAD", false), ("GET", false)] {
-            let request = sent("x", |options| options.method = Some(method.into()));
+            let request = sent("x", |config| config.method = Some(method.into()));
             assert!(request.starts_with(&format!("{method} / ")));
             assert_eq!(request.contains("\r\nContent-Length: 0\r\n"), length, "{method}");
         }
@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn a_header_replaces_the_default_of_its_name_and_an_empty_one_removes_it() {
-        let request = sent("u:p@x", |options| {
-            options.headers = ["host: y", "ACCEPT:", "X:1", "X: 2 ", "authorization: z"]
+        let request = sent("u:p@x", |config| {
+            config.headers = ["host: y", "ACCEPT:", "X:1", "X: 2 ", "authorization: z"]
                 .map(|line| Expanded::literal(line.as_bytes()))
                 .to_vec();
         });
