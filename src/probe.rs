@@ -9,7 +9,7 @@ use crate::file;
 use crate::input::config::Config;
 use crate::input::expand::Expanded;
 use crate::input::status;
-use crate::input::target::{Check, Endpoint, Grpc, Http};
+use crate::input::target::{Check, Endpoint, Http};
 use crate::net::connection::Connection;
 use crate::net::deadline::Deadline;
 use crate::net::dial;
@@ -38,7 +38,7 @@ pub fn attempt(deadline: &Deadline, detail: &mut Detail) -> Result<(), Unhealthy
         // A connection to itself would pass, so test first.
         Check::Open if attempt.connection.is_to_itself() => Err(REFUSED),
         Check::Open => attempt.stream(),
-        Check::Grpc(grpc) => attempt.grpc(grpc),
+        Check::Grpc { authority, service } => attempt.grpc(authority, service),
         Check::Tls(server_name) => attempt.tls(server_name.as_deref()),
     };
     if outcome.is_err() && attempt.connection.is_to_itself() {
@@ -196,8 +196,8 @@ impl Attempt<'_, '_> {
     }
 
     /// Asks for the health of a service.
-    fn grpc(&mut self, grpc: &Grpc) -> Result<(), Unhealthy> {
-        let call = grpc::request(&grpc.authority, &grpc.service);
+    fn grpc(&mut self, authority: &[u8], service: &[u8]) -> Result<(), Unhealthy> {
+        let call = grpc::request(authority, service);
         let mut reply = Reply::default();
         self.exchange(&call, &mut |received| reply.read(received), "SERVING")
     }

@@ -300,7 +300,7 @@ impl Reader<'_> {
         let has_no_body = |target: &Target| match target.check {
             Check::Http(_) => config.method.as_deref() == Some(b"HEAD"),
             Check::Open => is_file(target),
-            Check::Grpc(..) | Check::Tls(_) => true,
+            Check::Grpc { .. } | Check::Tls(_) => true,
         };
         // To ignore --expect would be to call a target healthy unchecked.
         if !config.expect.is_empty() && config.targets.iter().any(has_no_body) {

@@ -59,7 +59,12 @@ pub enum Check {
     /// That it opens: a connection, and perhaps a reply; or a file, and its age.
     Open,
     /// The health of a gRPC service.
-    Grpc(Box<Grpc>),
+    Grpc {
+        /// The Host field's text, for `:authority`.
+        authority: Vec<u8>,
+        /// The service's name; empty for the server as a whole.
+        service: Vec<u8>,
+    },
     /// A ClientHello, with the server's name if it has one.
     Tls(Option<Vec<u8>>),
 }
@@ -73,15 +78,6 @@ pub struct Http {
     pub request_target: Vec<u8>,
     /// `user:password`, percent-decoded, if the target has user info.
     pub user_info: Option<Vec<u8>>,
-}
-
-/// The parts of a grpc target that the call is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Grpc {
-    /// The Host field's text, for `:authority`.
-    pub authority: Vec<u8>,
-    /// The service's name; empty for the server as a whole.
-    pub service: Vec<u8>,
 }
 
 /// The longest name of a gRPC service, so that its message fits into one frame (RFC 9113, 4.2).
@@ -179,9 +175,7 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
             let request_target = [slash, path].concat();
             Check::Http(Box::new(Http { host: authority.host_field(), request_target, user_info }))
         }
-        _ if is_grpc => {
-            Check::Grpc(Box::new(Grpc { authority: authority.host_field(), service: service.to_vec() }))
-        }
+        _ if is_grpc => Check::Grpc { authority: authority.host_field(), service: service.to_vec() },
         _ if is_tls => Check::Tls(authority.server_name()),
         _ => Check::Open,
     };
@@ -524,8 +518,8 @@ mod tests {
             (&format!("grpc://x:1/{longest}"), name("x", 1), "x:1", &longest),
         ] {
             let target = plain(text).expect(text);
-            let grpc = Grpc { authority: authority.into(), service: service.into() };
-            assert_eq!((target.endpoint, target.check), (endpoint, Check::Grpc(Box::new(grpc))), "{text}");
+            let grpc = Check::Grpc { authority: authority.into(), service: service.into() };
+            assert_eq!((target.endpoint, target.check), (endpoint, grpc), "{text}");
             assert_eq!(target.shown, text.as_bytes());
         }
     }
