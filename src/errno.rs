@@ -26,8 +26,6 @@ pub const NOT_A_FILE: Errno = Errno(-1);
 pub const ENOENT: Errno = Errno(2);
 /// A signal came in between.
 pub const EINTR: Errno = Errno(4);
-/// A file that is no program.
-pub const ENOEXEC: Errno = Errno(8);
 /// It would take longer than the socket's timeout.
 pub const EAGAIN: Errno = Errno(11);
 /// No memory is left.
@@ -56,7 +54,7 @@ pub fn push_message(out: &mut Vec<u8>, error: Errno) {
         ENOENT => "no such file",
         ENOMEM => "out of memory",
         Errno(1 | 13) => "permission denied",
-        ENOEXEC => "not a program for this machine",
+        Errno(8) => "not a program for this machine",
         Errno(16) => "busy",
         Errno(17) => "file exists",
         Errno(20) => "not a directory",

@@ -37,7 +37,6 @@ fn push_problem(out: &mut Vec<u8>, errno: Errno, name: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::errno::ENOEXEC;
 
     #[test]
     fn every_reason_has_its_words() {
@@ -46,7 +45,7 @@ mod tests {
             (ENOENT, "/app", "no such file, or its loader or interpreter is missing"),
             (ENOENT, "./app", "no such file, or its loader or interpreter is missing"),
             (Errno(13), "/app", "permission denied"),
-            (ENOEXEC, "/app", "not a program for this machine"),
+            (Errno(8), "/app", "not a program for this machine"),
             (Errno(20), "/app/x", "not a directory"),
         ] {
             let mut out = Vec::new();
