@@ -46,7 +46,7 @@ pub fn attempt(deadline: &Deadline, detail: &mut Detail) -> Result<(), Unhealthy
         return Err(REFUSED);
     }
     if let Err(Unhealthy::Foreign(problem, at)) = outcome {
-        attempt.detail.push_foreign(problem, &attempt.received[at..]);
+        attempt.detail.push_foreign(problem, &attempt.received[at as usize..]);
     }
     outcome
 }

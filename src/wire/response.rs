@@ -117,7 +117,7 @@ impl Response {
     fn header_line(&mut self, received: &[u8]) -> Result<bool, Unhealthy> {
         if self.next == Part::StatusLine {
             let at = self.at;
-            let foreign = Unhealthy::Foreign(NOT_HTTP, at);
+            let foreign = Unhealthy::Foreign(NOT_HTTP, at as u32);
             let start = &received[at..];
             if !start.starts_with(PREFIX) && !PREFIX.starts_with(start) {
                 return Err(foreign);

@@ -142,7 +142,7 @@ impl ServerHello {
                 _ => break,
             }
         }
-        Err(Unhealthy::Foreign("not a TLS response", self.at))
+        Err(Unhealthy::Foreign("not a TLS response", self.at as u32))
     }
 }
 
