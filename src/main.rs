@@ -67,7 +67,7 @@ fn check(config: &Config) -> i32 {
     }
     let all_healthy = run(config, &mut |is_healthy, lines| {
         if !is_healthy || !config.quiet {
-            say(is_healthy, lines);
+            say(is_healthy, &lines);
         }
     });
     if let Some(signal) = config.kill.filter(|_| !all_healthy) {

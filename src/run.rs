@@ -26,7 +26,7 @@ const LAST_ATTEMPT: Duration = Duration::from_millis(50);
 /// Checks the targets in their order. With `--hold`, again and again while they are healthy. `report` is handed each
 /// verdict: whether it is healthy, and its lines. Without a hold that is as soon as it stands. Returns whether all
 /// are healthy.
-pub fn run(config: &Config, report: &mut dyn FnMut(bool, &[u8])) -> bool {
+pub fn run(config: &Config, report: &mut dyn FnMut(bool, Vec<u8>)) -> bool {
     // In a container that has just started one check will do: the engine waits for its outcome.
     let holds = |hold: &Duration| process_1::age(1).is_none_or(|age| age >= *hold);
     let Some(hold) = config.hold.filter(holds).map(Deadline::after) else {
@@ -34,10 +34,9 @@ pub fn run(config: &Config, report: &mut dyn FnMut(bool, &[u8])) -> bool {
     };
     loop {
         let mut verdicts = Vec::new();
-        let all_healthy =
-            check_all(config, &mut |is_healthy, lines| verdicts.push((is_healthy, lines.to_vec())));
+        let all_healthy = check_all(config, &mut |is_healthy, lines| verdicts.push((is_healthy, lines)));
         if !all_healthy || hold.left().is_none_or(|left| left < HOLD_PAUSE) {
-            verdicts.iter().for_each(|(is_healthy, lines)| report(*is_healthy, lines));
+            verdicts.into_iter().for_each(|(is_healthy, lines)| report(is_healthy, lines));
             return all_healthy;
         }
         thread::sleep(HOLD_PAUSE);
@@ -45,14 +44,14 @@ pub fn run(config: &Config, report: &mut dyn FnMut(bool, &[u8])) -> bool {
 }
 
 /// Checks the targets once, all within one deadline. Returns whether all are healthy.
-fn check_all(config: &Config, report: &mut dyn FnMut(bool, &[u8])) -> bool {
+fn check_all(config: &Config, report: &mut dyn FnMut(bool, Vec<u8>)) -> bool {
     let deadline = Deadline::after(config.wait.unwrap_or(config.timeout));
     // --any: one group of all; else one per target. In each group one healthy target is enough.
     let size = if config.any { config.targets.len() } else { 1 };
     let mut all_healthy = true;
     for group in config.targets.chunks(size) {
         let (is_healthy, lines) = until_one_is_healthy(group, config, &deadline);
-        report(is_healthy, &lines);
+        report(is_healthy, lines);
         all_healthy &= is_healthy;
     }
     all_healthy

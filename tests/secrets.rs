@@ -194,7 +194,7 @@ fn no_secret_is_printed_wherever_a_server_puts_it() {
         };
         plan.send(Plan { answer, padding, part, secret: secret.clone().into_bytes() }).expect("a server");
         let mut printed = Vec::new();
-        run(&config, &mut |_, lines| printed.extend_from_slice(lines));
+        run(&config, &mut |_, lines| printed.extend(lines));
         let Deed { request, is_at_the_end } = deeds.recv().expect("a deed");
         let said = String::from_utf8_lossy(&printed);
         // The secret, and what it was sent in, as the server saw it.
