@@ -65,17 +65,16 @@ struct Listener {
 /// Appends the listeners of a table, which stand before all other sockets, of which there may be thousands.
 /// Returns whether it can be read.
 fn read_table(path: &[u8], listeners: &mut Vec<Listener>) -> bool {
-    let (mut is_read, mut length) = (false, 0);
+    let mut length = 0;
     file::each_line(path, &mut |row| {
-        is_read = true;
+        length += row.len() + 1;
         // All but the header have one.
         if row.contains(&b':') {
             listeners.push(listener(row)?);
         }
-        length += row.len() + 1;
         (length < TABLE_MAX).then_some(())
     });
-    is_read
+    length > 0
 }
 
 /// The listener of a row, if the socket is one. `0: 0100007F:17AC 00000000:0000 0A 00000000:00000003 …` is
