@@ -25,6 +25,8 @@ pub enum Phase {
 /// Why a target is unhealthy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unhealthy {
+    /// The wait ended before its turn came.
+    NotChecked,
     /// The deadline passed.
     TimedOut(Phase),
     /// The operating system reported an error.
@@ -56,6 +58,7 @@ impl Unhealthy {
     /// Appends phase and cause: `connect: connection refused`. `timeout` is that of the attempt.
     pub fn push(self, out: &mut Vec<u8>, timeout: Duration) {
         match self {
+            Unhealthy::NotChecked => push(out, "not checked"),
             Unhealthy::TimedOut(phase) => {
                 push(out, phase.prefix());
                 push(out, "timed out after ");

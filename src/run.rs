@@ -100,6 +100,8 @@ fn try_once<'a>(target: &'a Target, config: &'a Config, deadline: &Deadline) -> 
     let mut detail = Detail { words: Vec::new(), target, config };
     let outcome = match deadline.left() {
         Some(_) => probe::attempt(deadline, &mut detail),
+        // How long it waited is told at the end of the line.
+        None if config.wait.is_some() => Err(Unhealthy::NotChecked),
         None => Err(Unhealthy::TimedOut(Phase::NotChecked)),
     };
     Verdict {

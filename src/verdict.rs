@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::failure::{Phase, Unhealthy};
+use crate::failure::Unhealthy;
 use crate::input::target::{Endpoint, Target};
 use crate::net::listeners;
 use crate::print::{push, push_duration, push_escaped};
@@ -45,12 +45,7 @@ impl Verdict<'_> {
                 if !self.detail.is_empty() && !is_told {
                     push(out, ", then ");
                 }
-                match failure {
-                    Unhealthy::TimedOut(Phase::NotChecked) if self.waited.is_some() => {
-                        push(out, "not checked")
-                    }
-                    failure => failure.push(out, self.timeout),
-                }
+                failure.push(out, self.timeout);
                 listeners::push_explanation(out, failure, &self.target.endpoint);
                 if let Some(path) = &self.target.over {
                     push(out, ", over ");
