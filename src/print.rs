@@ -8,6 +8,9 @@ use std::time::Duration;
 /// The longest form of most texts that is shown.
 pub const SHOWN: usize = 80;
 
+/// The longest form of a target or a path that is shown: ten lines fit into Docker's 4,096 bytes of output.
+pub const PLACE_SHOWN: usize = 256;
+
 /// Appends `text` as it is.
 pub fn push(out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
     append(out, text.as_ref());

@@ -5,10 +5,7 @@ use std::time::Duration;
 use crate::failure::Unhealthy;
 use crate::input::target::{Endpoint, Target};
 use crate::net::listeners;
-use crate::print::{push, push_duration, push_escaped};
-
-/// The longest form of a target that is shown: ten lines fit into Docker's 4,096 bytes of output.
-const TARGET_MAX: usize = 256;
+use crate::print::{PLACE_SHOWN, push, push_duration, push_escaped};
 
 /// The verdict on one target.
 #[derive(Debug)]
@@ -30,7 +27,7 @@ impl Verdict<'_> {
     /// `unhealthy: TARGET: connect: connection refused`.
     pub fn push(&self, out: &mut Vec<u8>) {
         push(out, if self.outcome.is_ok() { "healthy: " } else { "unhealthy: " });
-        push_escaped(out, &self.target.shown, TARGET_MAX);
+        push_escaped(out, &self.target.shown, PLACE_SHOWN);
         push(out, ": ");
         push(out, &self.detail);
         match self.outcome {
@@ -49,7 +46,7 @@ impl Verdict<'_> {
                 listeners::push_explanation(out, failure, &self.target.endpoint);
                 if let Some(path) = &self.target.over {
                     push(out, ", over ");
-                    push_escaped(out, path, TARGET_MAX);
+                    push_escaped(out, path, PLACE_SHOWN);
                 }
                 if let Some(waited) = self.waited {
                     push(out, ", waited ");

@@ -10,14 +10,11 @@ use std::os::unix::fs::PermissionsExt;
 use crate::errno::{Errno, push_message};
 use crate::file;
 use crate::input::expand::Expanded;
-use crate::print::{push, push_escaped, push_number};
+use crate::print::{PLACE_SHOWN, push, push_escaped, push_number};
 use crate::sys;
 
 /// The running binary, also where its file has since been removed (proc(5)).
 const SELF: &[u8] = b"/proc/self/exe";
-
-/// The most of a path that is shown.
-const SHOWN: usize = 256;
 
 /// Copies the running binary to `path`. Whether that was done; `line` says so, or why
 /// not. It has the path as it was written, and so not what a variable holds.
@@ -29,7 +26,7 @@ pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
         Err(errno) => (SELF, Err(errno)),
     };
     push(line, if result.is_ok() { "installed: " } else { "probe: " });
-    push_escaped(line, shown, SHOWN);
+    push_escaped(line, shown, PLACE_SHOWN);
     if let Err(errno) = result {
         push(line, ": ");
         push_message(line, errno);
