@@ -25,8 +25,7 @@ use scratch_probe::sys::{STDERR, STDOUT, exit, has_clock, standard_stream, varia
 static HEAP: scratch_probe::sys::Heap = scratch_probe::sys::Heap;
 
 fn main() -> ! {
-    let mut args = env::args_os().map(OsStringExt::into_vec);
-    args.next();
+    let mut args = env::args_os().skip(1).map(OsStringExt::into_vec);
     let job = cli::parse(&mut args, &value_of);
     let code = match &job {
         Ok(Job::Print(text)) => say(true, text.as_bytes()),
