@@ -82,11 +82,9 @@ fn ask_all(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>,
         if let Some(addresses) = first_answered(&query.questions, awaited) {
             return Ok(addresses);
         }
-        if query.questions.iter().all(|question| question.addresses.is_some()) {
-            return Err(Unhealthy::HostNotFound);
-        }
         if !query.questions.iter().any(|question| question.is_open(all)) {
-            return Err(query.failure);
+            let is_denied = query.questions.iter().all(|question| question.addresses.is_some());
+            return Err(if is_denied { Unhealthy::HostNotFound } else { query.failure });
         }
         if deadline.left().is_none() {
             return Err(Unhealthy::TimedOut(Phase::Resolve));
