@@ -45,6 +45,11 @@ fn error_by(place: &[u8], text: Option<&[u8]>, push_problem: &dyn Fn(&mut Vec<u8
     Box::new(Error(line))
 }
 
+/// An error if this mistake is made.
+fn refuse_if(is_made: bool, place: &str, problem: &str) -> Result<(), Box<Error>> {
+    if is_made { Err(error(place.as_bytes(), None, problem)) } else { Ok(()) }
+}
+
 /// The effect of an option.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
@@ -273,50 +278,34 @@ impl Reader<'_> {
     /// Checks that there is a command, and that the targets and options go with one.
     fn check_command(&self) -> Result<(), Box<Error>> {
         let name = self.config.command.first().map_or(&b""[..], |name| name);
-        if name.is_empty() {
-            return Err(error(b"--", None, "needs a command after it"));
-        }
-        if contains(name, b"://") {
-            return Err(error(b"--", None, "begins the command; write targets before it"));
-        }
         let others = [Effect::Install, Effect::Kill, Effect::Hold, Effect::StartPeriod];
-        if others.iter().any(|effect| self.given[*effect as usize]) {
-            let problem = "cannot be used with --install, --kill, --hold or --start-period";
-            return Err(error(b"--", None, problem));
-        }
-        if self.targets.is_empty() {
-            return Err(error(b"target", None, "missing; give one before --"));
-        }
-        Ok(())
+        let has_other = others.iter().any(|effect| self.given[*effect as usize]);
+        refuse_if(name.is_empty(), "--", "needs a command after it")?;
+        refuse_if(contains(name, b"://"), "--", "begins the command; write targets before it")?;
+        refuse_if(has_other, "--", "cannot be used with --install, --kill, --hold or --start-period")?;
+        refuse_if(self.targets.is_empty(), "target", "missing; give one before --")
     }
 
     /// Checks that there is a target, and that the options agree with all of them.
     fn check_combinations(&self) -> Result<(), Box<Error>> {
         let config = &self.config;
-        if config.targets.is_empty() {
-            return Err(error(b"target", None, "missing; give one or set PROBE_TARGET"));
-        }
         let is_file = |target: &Target| matches!(target.endpoint, Endpoint::File(_));
         let has_no_body = |target: &Target| match target.check {
             Check::Http(_) => config.method.as_deref() == Some(b"HEAD"),
             Check::Open => is_file(target),
             Check::Grpc { .. } | Check::Tls(_) => true,
         };
-        // To ignore --expect would be to call a target healthy unchecked.
-        if !config.expect.is_empty() && config.targets.iter().any(has_no_body) {
-            return Err(error(b"--expect", None, "tls://, grpc://, file: and HEAD have no body to search"));
-        }
-        if config.max_age.is_some() && !config.targets.iter().any(is_file) {
-            return Err(error(b"--max-age", None, "needs a target such as file:/run/app.alive"));
-        }
-        if config.kill.is_none() && self.given[Effect::StartPeriod as usize] {
-            return Err(error(b"--start-period", None, "needs --kill SIGNAL"));
-        }
+        let searches_nothing = !config.expect.is_empty() && config.targets.iter().any(has_no_body);
+        let ages_nothing = config.max_age.is_some() && !config.targets.iter().any(is_file);
+        let spares_nothing = config.kill.is_none() && self.given[Effect::StartPeriod as usize];
+        let kills_at_once = config.kill.is_some() && config.wait.is_none();
+        refuse_if(config.targets.is_empty(), "target", "missing; give one or set PROBE_TARGET")?;
+        // To ignore it would be to call a target healthy unchecked.
+        refuse_if(searches_nothing, "--expect", "tls://, grpc://, file: and HEAD have no body to search")?;
+        refuse_if(ages_nothing, "--max-age", "needs a target such as file:/run/app.alive")?;
+        refuse_if(spares_nothing, "--start-period", "needs --kill SIGNAL")?;
         // Else one failed check would restart a container: Docker's retries do not count for a signal.
-        if config.kill.is_some() && config.wait.is_none() {
-            return Err(error(b"--kill", None, "needs --wait DURATION, the time to be unhealthy before"));
-        }
-        Ok(())
+        refuse_if(kills_at_once, "--kill", "needs --wait DURATION, the time to be unhealthy before")
     }
 
     /// A variable's value. Set to the empty text counts as not set.
