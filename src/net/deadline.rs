@@ -33,9 +33,10 @@ impl Deadline {
         }
     }
 
-    /// The deadline of the first of `count` operations that share the time left equally.
+    /// The deadline of the first of `count` operations that share the time left equally, in milliseconds, rounded up.
     pub fn share(&self, count: usize) -> Deadline {
-        self.left().map_or(*self, |left| self.within(left / count as u32))
+        let share = |left: Duration| Duration::from_millis(left.as_millis() as u64 / count as u64 + 1);
+        self.left().map_or(*self, |left| self.within(share(left)))
     }
 
     /// The time left; `None` once the deadline has passed.
