@@ -7,7 +7,7 @@ use crate::text::{after, words};
 use crate::wire::request::base64;
 use crate::wire::response::NOT_HTTP;
 
-/// The shortest secret: hiding a shorter text would hide words, and guess at them.
+/// The shortest secret. A shorter one may be a part of any word: to hide it there would give it away.
 const SECRET_MIN: usize = 4;
 
 /// What is known of an answer to a check, in words.

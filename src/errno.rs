@@ -1,4 +1,4 @@
-//! Linux's error numbers, the same on every platform that is built for
+//! Linux's error numbers, the same on every platform we build for
 //! (asm-generic/errno-base.h, asm-generic/errno.h), and words for the usual ones.
 //!
 //! std's kinds of errors and their words would bring its table, and the C
@@ -24,7 +24,7 @@ impl From<io::Error> for Errno {
 pub const NOT_A_FILE: Errno = Errno(-1);
 /// No file of that name.
 pub const ENOENT: Errno = Errno(2);
-/// A signal came in between.
+/// A signal interrupted the call.
 pub const EINTR: Errno = Errno(4);
 /// It would take longer than the socket's timeout.
 pub const EAGAIN: Errno = Errno(11);

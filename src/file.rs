@@ -11,7 +11,7 @@ use crate::text::cut;
 /// pieces, so that a file without line ends fills no memory.
 const KEPT_MAX: usize = 64 * 1024;
 
-/// Flags of open(2), the same on every platform that is built for.
+/// Flags of open(2), the same on every platform we build for.
 const O_RDONLY: i32 = 0;
 const O_WRONLY: i32 = 1;
 const O_CREAT: i32 = 0o100;

@@ -19,7 +19,7 @@ use scratch_probe::input::config::{Config, Job};
 use scratch_probe::run::run;
 use scratch_probe::sys::{STDERR, STDOUT, exit, has_clock, standard_stream, variable};
 
-// Tests want blocks that it does not align.
+// The tests need alignments that this heap refuses.
 #[cfg(not(test))]
 #[global_allocator]
 static HEAP: scratch_probe::sys::Heap = scratch_probe::sys::Heap;

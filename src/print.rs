@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-/// The longest form of most texts that is shown.
+/// The most of a text that is shown, unless it is a target or a path.
 pub const SHOWN: usize = 80;
 
-/// The longest form of a target or a path that is shown: ten lines fit into Docker's 4,096 bytes of output.
+/// The most of a target or a path that is shown: ten lines fit into Docker's 4,096 bytes of output.
 pub const PLACE_SHOWN: usize = 256;
 
 /// Appends `text` as it is.

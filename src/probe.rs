@@ -55,7 +55,7 @@ pub fn attempt(deadline: &Deadline, detail: &mut Detail) -> Result<(), Unhealthy
 fn age(path: &[u8], max: Option<Duration>, words: &mut Vec<u8>) -> Result<(), Unhealthy> {
     let modified = file::open(path).and_then(|file| Ok(file.metadata()?.modified()?));
     let modified = modified.map_err(|errno| Unhealthy::Os(Phase::File, errno))?;
-    // The file of a worker that lives is of the future after the clock was set back, until it touches it again.
+    // After the clock was set back, a live worker's file is in the future until the worker touches it again.
     let (age, suffix) = match SystemTime::now().duration_since(modified) {
         Ok(age) => (age, " old"),
         Err(future) => (future.duration(), " in the future"),
@@ -112,7 +112,7 @@ impl Attempt<'_, '_> {
         Ok(())
     }
 
-    /// Sends the request and reads the whole response: a server whose client hangs up in
+    /// Sends the request and reads the whole response: a server whose client hangs up
     /// mid-write logs an error at every check.
     // A stack frame of its own, see `attempt`.
     #[inline(never)]

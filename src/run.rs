@@ -68,7 +68,7 @@ fn until_one_is_healthy(targets: &[Target], config: &Config, deadline: &Deadline
         let round = config.wait.map_or(*deadline, |_| deadline.within(config.timeout));
         let mut failed = Vec::new();
         for (index, target) in targets.iter().enumerate() {
-            // The last one has all that is left, and tells that; the only one tells what it was given.
+            // The last one has all that is left, and its line says how much; an only one says what it was given.
             let share = if targets.len() > 1 { round.share(targets.len() - index) } else { round };
             let verdict = try_once(target, config, &share);
             if verdict.outcome.is_ok() {

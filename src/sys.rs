@@ -6,7 +6,7 @@
 //!   1 KB and two system calls more.
 //! - std sends no signal but SIGKILL, and that to its own children only, and handles none.
 //! - std reads no clock that goes on while the system is suspended.
-//! - std becomes another program with code for all that it may do before: 18 KB.
+//! - std's own exec brings code for all that it may set up before: 18 KB.
 //! - std looks up variables with a lock, and opens files with errors for contradictory options: about 5 KB.
 //! - std's heap aligns blocks to any boundary and grows them in place, for which the C library takes 2.3 KB.
 //! - std has no random number but in the seed of a hash map.
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use crate::errno::Errno;
 
-/// The numbers of socket(2), the same on every platform that is built for.
+/// The numbers of socket(2), the same on every platform we build for.
 const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;

@@ -31,8 +31,8 @@ pub fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// A search for one text in a stream, by the method of Knuth, Morris and Pratt: linear in text
-/// and stream, however the stream is cut. A plain search would take a server's repetitive answer
-/// as often as the text is long.
+/// and stream, however the stream is cut. A plain search could read a server's repetitive answer
+/// as many times as the text has bytes.
 #[derive(Debug)]
 pub struct Search<'a> {
     text: &'a [u8],

@@ -1,4 +1,4 @@
-# Sourced: what a binary must be before it is called the artifact, and what it is shown with.
+# Sourced: what a binary must be before it is called the artifact, and the stand-in server that it is shown with.
 # shellcheck shell=sh
 . build/lib/toolchain.sh
 

@@ -1,4 +1,4 @@
-//! Becoming another program, in an image that has no shell to start two after each other.
+//! Becoming another program, in an image that has no shell to start two programs one after the other.
 
 use crate::errno::{ENOENT, Errno, push_message};
 use crate::print::{push, push_quoted};

@@ -70,7 +70,8 @@ fn copy(mut binary: File, mut file: File) -> Result<(), Errno> {
         }
     }
     file.set_permissions(Permissions::from_mode(0o755))?;
-    // So that no failure of power, or of a server of files, comes after the rename.
+    // On disk before the rename: neither a power failure nor a file server's late error can leave a part of a program
+    // under that name.
     Ok(file.sync_all()?)
 }
 

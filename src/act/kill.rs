@@ -41,7 +41,7 @@ pub fn kill(process: u32, (name, number): Signal, start_period: Duration, say: i
     say(&line);
     if is_sent {
         let _ = sys::send_signal(id, number);
-        // As systemd does: a process that is stopped takes no signal before.
+        // As systemd does: a process that is stopped takes no signal until it is continued.
         let _ = sys::send_signal(id, SIGCONT);
     }
 }

@@ -19,7 +19,7 @@ pub fn is_on_host() -> bool {
 /// The time since a process started, if it can be told.
 pub fn age(process: u32) -> Option<Duration> {
     let ticks = start(&read(process, "/stat")?)?;
-    // USER_HZ is 100 on every platform that is built for.
+    // USER_HZ is 100 on every platform we build for.
     sys::time_since_boot()?.checked_sub(Duration::from_millis(ticks.checked_mul(10)?))
 }
 

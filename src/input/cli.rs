@@ -240,7 +240,7 @@ impl Reader<'_> {
     /// Reads the variables of options that are not given, and of targets if there is none.
     fn variables(&mut self) -> Result<(), Box<Error>> {
         for (effect, _, _, variable) in &OPTIONS {
-            // A start period may be set for all checks of an image, and is one of those with a signal.
+            // A start period may be set for all checks of an image. It counts only for those with a signal.
             let is_idle = *effect == Effect::StartPeriod && self.config.kill.is_none();
             let is_asked = !self.given[*effect as usize] && !is_idle && !variable.is_empty();
             if is_asked && let Some(value) = self.variable(variable) {
@@ -258,7 +258,7 @@ impl Reader<'_> {
 
     /// Reads the targets. An invalid one is reported by number.
     fn parse_targets(&mut self) -> Result<(), Box<Error>> {
-        // Not with room for four: for more than this needs, musl's heap would ask the kernel.
+        // `push` would make room for four; for more than is needed, musl's heap would ask the kernel.
         self.config.targets.reserve_exact(self.targets.len());
         for (index, text) in self.targets.iter().enumerate() {
             if let Some(name) = target::emptied_host(text) {
@@ -304,7 +304,7 @@ impl Reader<'_> {
         refuse_if(searches_nothing, "--expect", "tls://, grpc://, file: and HEAD have no body to search")?;
         refuse_if(ages_nothing, "--max-age", "needs a target such as file:/run/app.alive")?;
         refuse_if(spares_nothing, "--start-period", "needs --kill SIGNAL")?;
-        // Else one failed check would restart a container: Docker's retries do not count for a signal.
+        // Else one failed check would restart a container: Docker's retries do not hold a signal back.
         refuse_if(kills_at_once, "--kill", "needs --wait DURATION, the time to be unhealthy before")
     }
 

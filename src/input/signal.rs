@@ -1,6 +1,6 @@
 //! The signals that `--kill` sends.
 
-/// A signal's name without SIG, and its number, the same on every platform that is built for.
+/// A signal's name without SIG, and its number, the same on every platform we build for.
 pub type Signal = (&'static [u8], i32);
 
 /// Each name, then its number as a byte: a table of texts takes more. Not KILL and STOP: the kernel

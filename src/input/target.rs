@@ -44,8 +44,8 @@ pub enum Host {
     /// An IP literal.
     Ip(IpAddr),
     /// `localhost` or a name below it: loopback, whatever a resolver says (RFC
-    /// 6761, 6.3). Every form that a server is told to listen on all addresses by,
-    /// too: `0.0.0.0`, `[::]`, `*`, `+`, and no host before a port.
+    /// 6761, 6.3). So is every form that tells a server to listen on all addresses:
+    /// `0.0.0.0`, `[::]`, `*`, `+`, and no host before a port.
     Localhost,
     /// A name to be resolved.
     Name(Vec<u8>),

@@ -217,7 +217,7 @@ impl Reply {
             self.status = None;
             return is_final.then_some(());
         }
-        // Deprecated, and still read over (RFC 9113, 6.2).
+        // Deprecated, but still to be skipped (RFC 9113, 6.2).
         if flags & PRIORITY != 0 {
             data = data.get(5..)?;
         }
@@ -307,13 +307,13 @@ fn health(message: &[u8]) -> Option<usize> {
     Some(health)
 }
 
-/// Takes a number off that begins in the bits of `mask` (RFC 7541, 5.1).
+/// Takes off a number that begins in the bits of `mask` (RFC 7541, 5.1).
 fn integer(data: &mut &[u8], mask: u8) -> Option<u64> {
     let number = u64::from(data.split_off_first()? & mask);
     if number == mask.into() { varint(data)?.checked_add(number) } else { Some(number) }
 }
 
-/// Takes a number of at most 64 bits off: seven in a byte, the low ones first, the highest bit if more come.
+/// Takes off a number of at most 64 bits: seven in a byte, the low ones first, the highest bit if more come.
 fn varint(data: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     let mut shift = 0;
@@ -328,7 +328,7 @@ fn varint(data: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Takes a string off, with its length, which says by its highest bit if it is in Huffman's code.
+/// Takes off a string, with its length, which says by its highest bit if it is in Huffman's code.
 fn string<'a>(data: &mut &'a [u8]) -> Option<&'a [u8]> {
     let start = *data;
     let length = integer(data, 0x7f)?;

@@ -3,7 +3,7 @@
 //! TS_SSL_PORT a ServerHello, and 400 to plain HTTP. Anything else is 404. Prints its port: TS_PORT=0
 //! takes a free one. `--port 9090` counts more, which is Torrlite's only way. SIGTERM ends it, unless
 //! TS_DONTKILL is set. After a request for `/lock` it accepts, and answers nobody any more, as a server in Go
-//! that is dead-locked.
+//! that is deadlocked.
 
 use std::env;
 use std::io::{Read, Write};
