@@ -26,7 +26,7 @@ CONF = {
     "unbound.conf": """server: chroot: "" username: "" use-syslog: no logfile: "" pidfile: "" directory: "." interface: 127.0.0.1@53
 remote-control: control-enable: no
 """,
-    "named.conf": """options { directory "."; listen-on { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; recursion no; dnssec-validation no; };
+    "named.conf": """options { directory "."; listen-on { 127.0.0.1; }; listen-on-v6 { none; }; pid-file none; session-keyfile none; automatic-interface-scan no; recursion no; dnssec-validation no; };
 controls {};
 zone "." { type master; file "root.zone"; };
 """,
