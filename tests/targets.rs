@@ -209,6 +209,18 @@ fn what_has_no_turn_before_the_deadline_is_not_checked() {
 }
 
 #[test]
+fn what_has_no_turn_within_the_wait_tells_the_wait_alone() {
+    let hangs = format!("127.0.0.1:{}", serve(silent));
+    let untouched = Untouched::new();
+    let never = format!("tcp://127.0.0.1:{}", untouched.port());
+    let run = probe(&["--wait", "300ms", &hangs, &never]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    let line = format!("unhealthy: {never}: not checked, waited 300ms");
+    assert_eq!(run.stderr.lines().last(), Some(&line[..]), "{run:?}");
+    untouched.assert();
+}
+
+#[test]
 fn a_wait_is_for_each_target_in_its_turn() {
     let start = Instant::now();
     let late = serve(move |stream| match start.elapsed() < Duration::from_millis(300) {
