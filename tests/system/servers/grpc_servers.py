@@ -97,7 +97,9 @@ def containerd(port):
     return written("containerd.toml", lambda port: CONTAINERD % (SCRATCH, SCRATCH, SCRATCH), "containerd", "--config")(port)
 
 
-UPSTREAM, UPSTREAM_TONIC, CLOSED = 50050, 50048, 50049
+# Below 32768: Linux gives the ports from there on to clients, and for a minute after a client closed, nobody
+# can listen on its port.
+UPSTREAM, UPSTREAM_TONIC, CLOSED = 20050, 20048, 20049
 SAME = {"": "SERVING", "no.such.Service": "NOT_FOUND: no such service"}
 ALL = {
     **SAME,
