@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -62,7 +63,9 @@ def daemon(*command):
     # In a cgroup without others below: cgroup2 wants that.
     shell = 'echo $$ >"$1" && shift && exec "$@"'
     with open(f"{FOLDER}/log", "ab") as log:
-        return subprocess.Popen(["sh", "-c", shell, "sh", f"{ROOTS[0]}/{NAME}/engine/cgroup.procs", *command], stdout=log, stderr=log)
+        # In a session of its own: a Ctrl-C ends the measurement, which then ends the engine.
+        return subprocess.Popen(["sh", "-c", shell, "sh", f"{ROOTS[0]}/{NAME}/engine/cgroup.procs", *command],
+                                stdout=log, stderr=log, start_new_session=True)
 
 
 @contextlib.contextmanager
@@ -83,7 +86,12 @@ def engine():
         until(lambda: subprocess.run(["docker", "--host", HOST, "info"], capture_output=True).returncode == 0)
         # It is busy with its own start for a while.
         time.sleep(60)
-        yield
+        try:
+            yield
+        finally:
+            # Those of a measurement that was interrupted: their shims outlive the engine.
+            if names := docker("ps", "--all", "--quiet").split():
+                docker("rm", "--force", *names)
     finally:
         for process in (dockerd, containerd):
             process.terminate()
@@ -151,6 +159,8 @@ def main():
           f"{versions.replace('Engine', 'Docker')}{os.cpu_count()} cores, Linux {os.uname().release}.")
 
 
+# SIGTERM ends it as Ctrl-C does: with its engine.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 if os.readlink("/proc/self/ns/net") == os.readlink(f"/proc/{os.getppid()}/ns/net"):
     os.execvp("unshare", ["unshare", "--net", "--mount", sys.executable, *sys.argv])
 ROOTS = roots()
