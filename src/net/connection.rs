@@ -14,8 +14,10 @@ use crate::sys::{self, Address};
 /// EDNS (RFC 1035, 4.2.1). For 1,024 bytes musl's allocator would make a mapping.
 const FIRST_ROOM: usize = 1000;
 
-/// The upper bound of one read: few calls for a flood, and cheap to fill with zeros.
-const LAST_ROOM: usize = 64 * FIRST_ROOM;
+/// The upper bound of one read: few calls for a flood, and cheap to fill with zeros. And of one write: a longer
+/// one on a Unix socket goes in pieces, of about 36 KB each, and the kernel waits for each of them as long as
+/// the timeout says (unix_stream_sendmsg in net/unix/af_unix.c).
+const PIECE_MAX: usize = 32 * FIRST_ROOM;
 
 /// A connected socket of any kind.
 pub struct Connection(TcpStream);
@@ -40,7 +42,7 @@ impl Connection {
         while !rest.is_empty() {
             let sent = retry(Phase::Send, deadline, &mut |timeout| {
                 self.0.set_write_timeout(Some(timeout))?;
-                Ok(self.0.write(rest)?)
+                Ok(self.0.write(&rest[..rest.len().min(PIECE_MAX)])?)
             })?;
             rest = &rest[sent..];
         }
@@ -53,11 +55,11 @@ impl Connection {
     pub fn receive(&mut self, received: &mut Vec<u8>, deadline: &Deadline) -> Result<usize, Unhealthy> {
         let start = received.len();
         if start == received.capacity() {
-            let room = start.clamp(FIRST_ROOM, LAST_ROOM);
+            let room = start.clamp(FIRST_ROOM, PIECE_MAX);
             // Not doubled to the end: a block that grows is copied, and is there twice meanwhile.
             received.try_reserve_exact(room).or(Err(Unhealthy::Os(Phase::Receive, ENOMEM)))?;
         }
-        received.resize(received.capacity().min(start + LAST_ROOM), 0);
+        received.resize(received.capacity().min(start + PIECE_MAX), 0);
         let count = retry(Phase::Receive, deadline, &mut |timeout| {
             self.0.set_read_timeout(Some(timeout))?;
             Ok(self.0.read(&mut received[start..])?)
@@ -90,6 +92,7 @@ mod tests {
     use std::net::{TcpListener, UdpSocket};
     use std::os::fd::OwnedFd;
     use std::os::unix::net::{UnixListener, UnixStream};
+    use std::time::Instant;
 
     fn is_to_itself(socket: impl Into<OwnedFd>) -> bool {
         Connection(TcpStream::from(socket.into())).is_to_itself()
@@ -98,15 +101,35 @@ mod tests {
     #[test]
     fn a_piece_is_bounded_however_much_room_there_is() {
         let (stream, mut server) = UnixStream::pair().expect("a pair");
-        let sent = [b'x'; LAST_ROOM + 1];
+        let sent = [b'x'; PIECE_MAX + 1];
         std::thread::spawn(move || server.write_all(&sent));
         let mut connection = Connection(TcpStream::from(OwnedFd::from(stream)));
-        let mut received = Vec::with_capacity(4 * LAST_ROOM);
+        let mut received = Vec::with_capacity(4 * PIECE_MAX);
         while received.len() < sent.len() {
             let count = connection.receive(&mut received, &Deadline::after(Duration::from_secs(20)));
-            assert!(matches!(count, Ok(1..=LAST_ROOM)), "{count:?}");
+            assert!(matches!(count, Ok(1..=PIECE_MAX)), "{count:?}");
         }
         assert_eq!(received, sent);
+    }
+
+    #[test]
+    fn a_server_that_reads_slowly_does_not_stretch_the_deadline() {
+        let (stream, mut server) = UnixStream::pair().expect("a pair");
+        let reader = std::thread::spawn(move || {
+            let mut piece = [0; 37_000];
+            while server.read(&mut piece).is_ok_and(|count| count > 0) {
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        });
+        let mut connection = Connection(TcpStream::from(OwnedFd::from(stream)));
+        let begin = Instant::now();
+        let sent = connection.send(&[0; 1 << 20], &Deadline::after(Duration::from_millis(300)));
+        let took = begin.elapsed();
+        drop(connection);
+        reader.join().expect("it reads to the end");
+        assert!(matches!(sent, Err(Unhealthy::TimedOut(Phase::Send))), "{sent:?}");
+        // All of it in one write took 4.5 s.
+        assert!(took < Duration::from_secs(3), "{took:?}");
     }
 
     #[test]
