@@ -112,7 +112,7 @@ fn each_secret(target: &Target, config: &Config, found: &mut dyn FnMut(&[u8])) {
         _ => b"",
     };
     // User and password together are a secret, however short they are.
-    if user_info.len() > 1 {
+    if after(user_info, b':').is_some_and(|password| !password.is_empty()) {
         found(user_info);
     }
     let mut found = |text: &[u8]| {
@@ -184,6 +184,7 @@ mod tests {
             (&["http://admin:${PW}@h/"], r#"{"Basic YWRtaW46aHVudGVyMjI="}"#, r#"'{"Basic ***"}'"#),
             (&["http://admin:pass@h/"], "admin, pass, admin:pass", r#""***, ***, ***""#),
             (&["http://u:p@h/"], "u, p, u:p dTpw", r#""u, p, *** ***""#),
+            (&["http://a@h/"], "media: a, YTo=", r#""media: a, ***""#),
             (&["-H", "Authorization: Bearer ${PW}", url], "hunter22", r#""***""#),
             (&["-H", "X-Key: Bearer abcdef", url], "abcdef, Bearer abcdef", r#""***, ***""#),
             (&["-H", "X: y", url], "y", r#""y""#),
