@@ -45,7 +45,7 @@ const DIFFERENCES: [Difference; 27] = [
         "cut within the header",
         "a header section that does not end is cut short; curl does not even see a 503",
     ),
-    unhealthy("status 101", "every 1xx is an interim answer; nobody asked to switch protocols"),
+    unhealthy("status 101", "an answer, but not from 200 to 399; curl fails from 400 on"),
     unhealthy("version in lower case", "HTTP is case-sensitive (RFC 9112, 2.3)"),
     unhealthy("version 2", "an HTTP/1.0 request has an HTTP/1.x answer"),
     unhealthy("version 2.0", "an HTTP/1.0 request has an HTTP/1.x answer"),

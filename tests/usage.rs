@@ -18,6 +18,7 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
     let duration = "must be from 1ms to 1h, such as 500ms, 5s, 1m or 0.5 (seconds)";
     let statuses = "must be 101 or codes from 200 to 999: 200 or 200,204 or 200-299 or 2xx or any";
     let method = "must be a method such as GET, HEAD or POST";
+    let host = "the host must be letters, digits, - . _";
     let header = "must be 'Name: value' without control characters";
     let https = "https is not supported; use tls://host:port to check that the server answers";
     let variable = "must be ${NAME}, ${NAME:-default}, ${/path} or ${0xff}; $${ is a literal ${";
@@ -67,18 +68,18 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["--max-time", "3", "x"], &[], "option \"--max-time\": unknown; write --timeout".into()),
         (&["-m3", "x"], &[], "option \"-m\": unknown; write --timeout".into()),
         (&["--user=u:S3cr3t", "x"], &[], "option \"--user\": unknown; write http://user:password@host".into()),
-        (&["-t 3s http://x/"], &[], "option \"-t\": its value must be an argument of its own".into()),
+        (&["-t 3s http://x/"], &[], "option \"-t\": what follows must be an argument of its own".into()),
         (
             &["--timeout 3s", "x"],
             &[],
-            "option \"--timeout\": its value must be an argument of its own".into(),
+            "option \"--timeout\": what follows must be an argument of its own".into(),
         ),
         (
             &["--header Authorization: Bearer S3cr3t", "x"],
             &[],
-            "option \"--header\": its value must be an argument of its own".into(),
+            "option \"--header\": what follows must be an argument of its own".into(),
         ),
-        (&["--data S3cr3t", "x"], &[], "option \"--data\": its value must be an argument of its own".into()),
+        (&["--data S3cr3t", "x"], &[], "option \"--data\": what follows must be an argument of its own".into()),
         (&["--token/S3cr3t", "x"], &[], "option \"--token\": unknown".into()),
         (&["--timeouts", "1s", "x"], &[], "option \"--timeouts\": unknown".into()),
         (&["x", "--timeout"], &[], "--timeout: needs a value".into()),
@@ -86,7 +87,15 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["--quiet=1", "x"], &[], "--quiet: does not take a value".into()),
         (&["-qx", "x"], &[], "--quiet: does not take a value".into()),
         (&["-t", "0", "x"], &[], format!("--timeout \"0\": {duration}")),
-        (&["-t-1s", "x"], &[], format!("--timeout \"-1s\": {duration}")),
+        (&["-t-1s", "x"], &[], format!("--timeout: {duration}")),
+        (&["-t", "--data=S3cr3t", "x"], &[], format!("--timeout: {duration}")),
+        (&["-t", "-dS3cr3t", "x"], &[], format!("--timeout: {duration}")),
+        (&["-X", "Authorization: S3cr3t", "x"], &[], format!("--method: {method}")),
+        (&["'--data=S3cr3t'", "x"], &[], "target 1: remove the quotes".into()),
+        (&[], &[("PROBE_TARGET", "x --data=S3cr3t")], format!("target 2: {host}")),
+        (&["--timeout5s", "x"], &[], "option \"--timeout\": what follows must be an argument of its own".into()),
+        (&["--kill:TERM", "x"], &[], "option \"--kill\": what follows must be an argument of its own".into()),
+        (&["--any http://x"], &[], "option \"--any\": what follows must be an argument of its own".into()),
         (&["--timeout=NaN", "x"], &[], format!("--timeout \"NaN\": {duration}")),
         (&["-t", "s", "x"], &[], format!("--timeout \"s\": {duration}")),
         (&["-t", "", "x"], &[], format!("--timeout \"\": {duration}")),
@@ -132,7 +141,7 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         (&["--status", "2x", "x"], &[], format!("--status \"2x\": {statuses}")),
         (&["x"], &[("PROBE_STATUS", "20")], format!("PROBE_STATUS \"20\": {statuses}")),
         (&["-X", "GE T", "x"], &[], format!("--method \"GE T\": {method}")),
-        (&["-X", "G\r\nX:", "x"], &[], format!("--method \"G\\r\\nX:\": {method}")),
+        (&["-X", "G\r\nX", "x"], &[], format!("--method \"G\\r\\nX\": {method}")),
         (&["x"], &[("PROBE_METHOD", "(")], format!("PROBE_METHOD \"(\": {method}")),
         (&["-H", "", "x"], &[], format!("--header: {header}")),
         (&["-H", "secret", "x"], &[], format!("--header: {header}")),
@@ -232,8 +241,8 @@ fn bad_usage_is_one_line_that_quotes_what_was_wrong_and_says_what_is_accepted() 
         ),
         (
             &["x"],
-            &[("PROBE_KILL", "TERM"), ("PROBE_WAIT", "1s"), ("PROBE_START_PERIOD", "-1s")],
-            "PROBE_START_PERIOD \"-1s\": must be from 0 to 1h, such as 90s or 2m".into(),
+            &[("PROBE_KILL", "TERM"), ("PROBE_WAIT", "1s"), ("PROBE_START_PERIOD", "1y")],
+            "PROBE_START_PERIOD \"1y\": must be from 0 to 1h, such as 90s or 2m".into(),
         ),
         (&["--hold", "0", "x"], &[], format!("--hold \"0\": {duration}")),
         (&["x"], &[("PROBE_HOLD", "soon")], format!("PROBE_HOLD \"soon\": {duration}")),

@@ -147,12 +147,13 @@ pub fn parse(args: &mut dyn Iterator<Item = Vec<u8>>, lookup: Lookup) -> Result<
 /// The index of the option that `arg` begins with, and the value that is
 /// attached to it, as in `-t1s` and `--timeout=1s`.
 fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
+    let is_name_byte = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'-';
     for (index, (_, _, name, _)) in OPTIONS.iter().enumerate() {
         let name = name.as_bytes();
         match arg.strip_prefix(name) {
             Some([]) => return Ok((index, None)),
             Some([b'=', value @ ..]) => return Ok((index, Some(value))),
-            Some([b' ', ..]) => return Err(error(b"option", Some(name), AN_ARGUMENT)),
+            Some([byte, ..]) if !is_name_byte(byte) => return Err(error(b"option", Some(name), AN_ARGUMENT)),
             _ => {}
         }
         // Else `-data=x` would be `-d ata=x`.
@@ -161,9 +162,8 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
         }
     }
     // Quote the name only: the rest was meant as a value, and may be secret.
-    let name_byte = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'-';
     let end = match arg.starts_with(b"--") {
-        true => arg.iter().position(|byte| !name_byte(byte)).unwrap_or(arg.len()),
+        true => arg.iter().position(|byte| !is_name_byte(byte)).unwrap_or(arg.len()),
         false => arg.len().min(2),
     };
     let name = &arg[..end];
@@ -184,8 +184,8 @@ fn find(arg: &[u8]) -> Result<(usize, Option<&[u8]>), Box<Error>> {
     Err(error(b"option", Some(name), "unknown"))
 }
 
-/// The problem of `--timeout 5s` in one argument.
-const AN_ARGUMENT: &str = "its value must be an argument of its own";
+/// The problem of `--timeout 5s` in one argument, and of `--timeout5s`.
+const AN_ARGUMENT: &str = "what follows must be an argument of its own";
 
 /// What has been read so far.
 struct Reader<'a> {
@@ -334,8 +334,9 @@ impl Reader<'_> {
     fn set(&mut self, effect: Effect, place: &str, raw: &[u8]) -> Result<(), Box<Error>> {
         let max = if effect == Effect::Data { DATA_MAX } else { TEXT_MAX };
         let value = self.expanded(place, raw, max)?;
-        // A header may hold a secret, and so may a target whose option's value was forgotten.
-        let may_be_secret = effect == Effect::Header || raw.contains(&b'@') || contains(raw, b"://");
+        // A header may hold a secret, and so may a target or an option, where this one's value was forgotten.
+        let may_be_secret =
+            effect == Effect::Header || raw.starts_with(b"-") || contains(raw, b"@") || contains(raw, b":");
         let must = |be| error(place.as_bytes(), Some(raw).filter(|_| !may_be_secret), be);
         let within = |(range, expected)| duration::parse(&value.text, range).ok_or_else(|| must(expected));
         let config = &mut self.config;

@@ -219,7 +219,9 @@ pub fn explain<'a>(target: &'a Expanded, problem: &'static str) -> (&'static str
         Some((_, hint)) => hint,
         None => problem,
     };
-    let is_public = is_port && target.raw.starts_with(start) && !target.raw.contains(&b'@');
+    // `'--data=…'` holds what was meant as an option's value.
+    let is_option = matches!(start, [b'-', ..] | [_, b'-', ..]);
+    let is_public = is_port && !is_option && target.raw.starts_with(start) && !target.raw.contains(&b'@');
     (problem, Some(start).filter(|start| is_public && !start.is_empty()))
 }
 
