@@ -2,7 +2,7 @@
 
 use crate::input::config::Config;
 use crate::input::target::{Check, Target};
-use crate::print::{SHOWN, push, push_escaped, push_number, push_quoted};
+use crate::print::{SHOWN, push, push_escaped, push_number, push_quoted, quote};
 use crate::text::{after, words};
 use crate::wire::request::base64;
 use crate::wire::response::NOT_HTTP;
@@ -11,7 +11,6 @@ use crate::wire::response::NOT_HTTP;
 const SECRET_MIN: usize = 4;
 
 /// What is known of an answer to a check, in words.
-#[derive(Debug)]
 pub struct Detail<'a> {
     /// The words.
     pub words: Vec<u8>,
@@ -67,9 +66,7 @@ impl Detail<'_> {
     fn push_in_quotes(&mut self, bytes: &[u8]) {
         let start = self.words.len();
         self.push_shown(bytes);
-        let quote = if self.words[start..].contains(&b'"') { b'\'' } else { b'"' };
-        self.words.insert(start, quote);
-        self.words.push(quote);
+        quote(&mut self.words, start);
     }
 
     /// Appends the start of what a server sent, escaped, with `***` for each secret in it, and for the

@@ -14,7 +14,6 @@ pub struct Errno(pub i32);
 
 impl From<io::Error> for Errno {
     /// The number of an error; 0 for one that is std's own.
-    #[inline(never)]
     fn from(error: io::Error) -> Errno {
         Errno(error.raw_os_error().unwrap_or_default())
     }

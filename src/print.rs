@@ -60,9 +60,15 @@ pub fn push_escaped(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
 /// Appends `bytes` in quotes, escaped, and no more of them than it takes to recognise a value.
 /// A text that holds `"` stands between `'`, so that JSON can be read.
 pub fn push_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
-    let quote = if bytes.iter().take(SHOWN).any(|&byte| byte == b'"') { b'\'' } else { b'"' };
-    out.push(quote);
+    let start = out.len();
     push_escaped(out, bytes, SHOWN);
+    quote(out, start);
+}
+
+/// Puts the end of `out`, from `start` on, between quotes: `'` where it holds `"`, so that JSON can be read.
+pub fn quote(out: &mut Vec<u8>, start: usize) {
+    let quote = if out[start..].contains(&b'"') { b'\'' } else { b'"' };
+    out.insert(start, quote);
     out.push(quote);
 }
 

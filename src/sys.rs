@@ -41,7 +41,6 @@ pub const DATAGRAM: c_int = 2;
 pub const UNIX_PATH_MAX: usize = 107;
 
 /// A `sockaddr` as the kernel lays it out, and its length.
-#[derive(Clone, Copy)]
 pub struct Address {
     bytes: [u8; ADDRESS_MAX],
     length: usize,
@@ -116,7 +115,6 @@ unsafe impl GlobalAlloc for Heap {
 }
 
 /// What the C library returned, or the error that it left.
-#[inline(never)]
 fn checked(result: c_int) -> Result<c_int, Errno> {
     match result {
         -1 => Err(io::Error::last_os_error().into()),
@@ -126,7 +124,6 @@ fn checked(result: c_int) -> Result<c_int, Errno> {
 
 /// The text, and the NUL that ends it in C. There is none within: an argument and a variable cannot
 /// have one, and `${0x00}` is refused as a control character where a path is wanted.
-#[inline(never)]
 fn c_text(text: &[u8]) -> Vec<u8> {
     [text, b"\0"].concat()
 }
@@ -188,8 +185,6 @@ pub fn become_command(command: &[Vec<u8>]) -> Errno {
 }
 
 /// Opens a file with these flags of open(2). Only its owner may open one that is made.
-// A copy for each caller would be larger.
-#[inline(never)]
 pub fn open_file(path: &[u8], flags: c_int) -> Result<File, Errno> {
     let path = c_text(path);
     // SAFETY: open(2) reads a path that ends with NUL, and a mode.
@@ -229,13 +224,9 @@ pub fn connect_timeout(kind: c_int, address: &Address, timeout: Duration) -> Res
     Ok(socket)
 }
 
-/// Standard output and standard error, as file descriptors.
-pub const STDOUT: c_int = 1;
-/// See [`STDOUT`].
-pub const STDERR: c_int = 2;
-
-/// A standard stream without std's buffer. std's runtime has made sure that it is open.
-pub fn standard_stream(number: c_int) -> ManuallyDrop<File> {
+/// Standard output or standard error, without std's buffer. std's runtime has made sure that it is open.
+pub fn standard_stream(is_stdout: bool) -> ManuallyDrop<File> {
+    let number = if is_stdout { 1 } else { 2 };
     // SAFETY: never closed here, since it is never dropped, and used as a file descriptor only.
     ManuallyDrop::new(unsafe { File::from_raw_fd(number) })
 }

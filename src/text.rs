@@ -7,7 +7,6 @@ pub const HOST_NAME_MAX: usize = 253;
 
 /// Splits `text` at the first `byte`: the part before it, and the part after
 /// it, if it is there.
-#[inline(never)]
 pub fn cut(text: &[u8], byte: u8) -> (&[u8], Option<&[u8]>) {
     match text.iter().position(|&other| other == byte) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
@@ -33,7 +32,6 @@ pub fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// A search for one text in a stream, by the method of Knuth, Morris and Pratt: linear in text
 /// and stream, however the stream is cut. A plain search could read a server's repetitive answer
 /// as many times as the text has bytes.
-#[derive(Debug)]
 pub struct Search<'a> {
     text: &'a [u8],
     /// For each prefix of the text: the length of the longest shorter prefix that is also its suffix.
@@ -99,7 +97,6 @@ pub fn digits(text: &[u8]) -> Option<u64> {
 }
 
 /// The value of a hexadecimal digit.
-#[inline(never)]
 pub fn hex_digit(byte: u8) -> Option<u32> {
     char::from(byte).to_digit(16)
 }
@@ -111,7 +108,6 @@ pub fn hex_byte(digits: &[u8]) -> Option<u8> {
 }
 
 /// Whether the text has a control character, which could split a request or a line.
-#[inline(never)]
 pub fn has_control(text: &[u8]) -> bool {
     text.iter().any(u8::is_ascii_control)
 }

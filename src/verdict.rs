@@ -8,7 +8,6 @@ use crate::net::listeners;
 use crate::print::{PLACE_SHOWN, push, push_duration, push_escaped};
 
 /// The verdict on one target.
-#[derive(Debug)]
 pub struct Verdict<'a> {
     /// The target.
     pub target: &'a Target,

@@ -26,12 +26,10 @@ pub const HELP: &str = include_str!("help.txt");
 #[derive(Debug, PartialEq, Eq)]
 pub struct Error(pub Vec<u8>);
 
-#[inline(never)]
 fn error(place: &[u8], text: Option<&[u8]>, problem: &str) -> Box<Error> {
     error_by(place, text, &|line| push(line, problem))
 }
 
-#[inline(never)]
 fn error_by(place: &[u8], text: Option<&[u8]>, push_problem: &dyn Fn(&mut Vec<u8>)) -> Box<Error> {
     let mut line = b"probe: ".to_vec();
     push(&mut line, place);

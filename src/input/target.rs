@@ -236,7 +236,6 @@ struct Parts {
 }
 
 impl Parts {
-    #[inline(never)]
     fn of(target: &Expanded) -> Parts {
         let text = &target.text[..];
         let start = scheme(text).len();
@@ -318,7 +317,6 @@ impl Authority<'_> {
 }
 
 /// Reads an authority without user info.
-#[inline(never)]
 fn authority(text: &[u8]) -> Result<Authority<'_>, &'static str> {
     let end = match text {
         [b'[', ..] => text.iter().position(|&byte| byte == b']').ok_or(IPV6)? + 1,

@@ -97,7 +97,6 @@ fn hex(digits: &[u8]) -> u32 {
 }
 
 /// Appends who listens: first those on `port`, then by port and address.
-#[inline(never)]
 fn push_listening(out: &mut Vec<u8>, listeners: &[Listener], port: u16) {
     let place = |one: &Listener| (one.port != port, one.port, one.is_ipv6, one.ip.to_bits());
     let mut named: Vec<&Listener> = Vec::new();

@@ -117,7 +117,6 @@ pub fn request(authority: &[u8], service: &[u8]) -> Vec<u8> {
 }
 
 /// Appends a byte, and a number as both HPACK and protobuf go on with it.
-#[inline(never)]
 fn push_varint(out: &mut Vec<u8>, first: u8, mut number: usize) {
     push(out, [first]);
     while number >= 0x80 {
