@@ -20,7 +20,7 @@ const LAST_PAUSE: u64 = 1000;
 /// The pause between two rounds of `--hold`.
 const HOLD_PAUSE: Duration = Duration::from_secs(1);
 
-/// The last attempt begins this long before the wait ends.
+/// The last attempt begins this long before the wait ends, and as long as the one before it took.
 const LAST_ATTEMPT: Duration = Duration::from_millis(50);
 
 /// Checks the targets in their order. With `--hold`, again and again while they are healthy. `report` is handed each
@@ -65,6 +65,7 @@ fn until_one_is_healthy(targets: &[Target], config: &Config, deadline: &Deadline
     let mut lines = Vec::new();
     let mut pause = FIRST_PAUSE;
     loop {
+        let begin = Instant::now();
         let round = config.wait.map_or(*deadline, |_| deadline.within(config.timeout));
         let mut failed = Vec::new();
         for (index, target) in targets.iter().enumerate() {
@@ -77,7 +78,10 @@ fn until_one_is_healthy(targets: &[Target], config: &Config, deadline: &Deadline
             }
             failed.push(verdict);
         }
+        // With less time than an answer took, the next attempt would tell less than this one. A timeout tells no more.
+        let took = begin.elapsed();
         let left = deadline.left().unwrap_or_default().saturating_sub(LAST_ATTEMPT);
+        let left = if took < config.timeout { left.saturating_sub(took) } else { left };
         let waits = config.wait.is_some() && !left.is_zero();
         if waits {
             thread::sleep(Duration::from_millis(pause).min(left));
