@@ -176,6 +176,8 @@ impl Reply {
                 (DATA | HEADERS | CONTINUATION, _) if is_ours => {
                     self.frame(kind, flags, data).ok_or(MALFORMED)?;
                 }
+                // Its CONTINUATION would be on another stream.
+                (HEADERS, _) if flags & END_HEADERS == 0 => return Err(MALFORMED),
                 (RST_STREAM, code) if is_ours => return refused(code),
                 // A server that names our stream goes on with it (RFC 9113, 6.8).
                 (GOAWAY, [0 | 0x80, 0, 0, 0, code @ ..]) => return refused(code),
@@ -628,7 +630,10 @@ mod tests {
                 let stream = [READY, &first, between, &rest, &data, &cut(END_STREAM, trailers, at)].concat();
                 assert_eq!(read(&stream), "malformed gRPC answer", "{between:x?} at {at}");
             }
-            for stray in [frame(CONTINUATION, END_HEADERS, b""), other] {
+            // Another stream's, which would have to go on as well.
+            let mut open = frame(HEADERS, 0, b"");
+            open[8] = 3;
+            for stray in [frame(CONTINUATION, END_HEADERS, b""), other, open] {
                 assert_eq!(read(&[READY, &stray, &good[READY.len()..]].concat()), "malformed gRPC answer");
             }
         }
