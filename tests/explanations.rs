@@ -106,7 +106,7 @@ fn a_server_that_accepts_is_not_told_by_the_line_at_another_address() {
     let frozen = listener([127, 0, 0, 2], slow).expect("the port is free");
     let _line = wait_in_line(&frozen, 2);
     let target = format!("http://localhost:{slow}/");
-    unhealthy(&["-t", "300ms", &target], &format!("unhealthy: {target}: receive: timed out after 300ms\n"));
+    unhealthy(&["-t", "2s", &target], &format!("unhealthy: {target}: receive: timed out after 2s\n"));
 }
 
 #[test]

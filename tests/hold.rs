@@ -91,19 +91,19 @@ const CASES: &[Case] = &[
     ),
     (
         &[&[200, 0]],
-        &["--hold", "9s", "--timeout", "300ms"],
+        &["--hold", "9s", "--timeout", "2s"],
         1,
         &[2],
-        "unhealthy: A: receive: timed out after 300ms",
+        "unhealthy: A: receive: timed out after 2s",
     ),
     // Each round may wait.
     (&[&[200, 503, 201, 202]], &["--hold", THREE_ROUNDS, "--wait", "1h"], 0, &[4], "healthy: A: 202 Said"),
     (
         &[&[200, 0]],
-        &["--hold", "9s", "--wait", "500ms"],
+        &["--hold", "9s", "--wait", "2s"],
         1,
         &[2],
-        "unhealthy: A: receive: timed out after 500ms, waited 500ms",
+        "unhealthy: A: receive: timed out after 2s, waited 2s",
     ),
 ];
 

@@ -17,8 +17,8 @@ COUNT = int(os.environ.get("GRPC_STREAMS", "5000"))
 DATA, HEADERS, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION, UNKNOWN = 0, 1, 4, 6, 8, 9, 99
 END_STREAM, END_HEADERS, PRIORITY = 1, 4, 32
 # The client's words for what the probe does not look at: names and Huffman's code of other fields, and how
-# often a block says that there is no table.
-OTHERS = r"Illegal header key|More than two max table size|Error parsing ':(?!status)|huffman decoding (?!'(:status|grpc-status)')"
+# often a block says that there is no table; and flags without a meaning, which are to be ignored (RFC 9113, 4.1).
+OTHERS = r"unsupported data flags|Illegal header key|More than two max table size|Error parsing ':(?!status)|huffman decoding (?!'(:status|grpc-status)')"
 # RFC 7541, appendix B.
 DIGITS = "00000 00001 00010 011001 011010 011011 011100 011101 011110 011111".split()
 CODED = {":status": "b8848d36a3", "grpc-status": "9acac8b21234da8f", "content-type": "21ea496a4ac9f5597f"}

@@ -552,7 +552,7 @@ CHECKS = [
     ("a deadline of 1 s, no answer for IPv6", says, ["-t1s", "http://live.test:8080/"], " 200 ", conf(ONLY_A), 0.8),
     ("a dead address, tcp", says, ["-t400ms", "tcp://hangs.test:8080"], "connect: timed out after 400ms"),
     ("a name that comes later", says, ["-w5s", "http://live.test:8080/"], " 200 ", conf(LATER), 4.0),
-    ("SERVFAIL at first (glibc asks twice at once, the probe leaves that to --wait)", says, ["http://live.test:8080/"], FAILED_SAID, conf(ONCE_SERVFAIL)),
+    ("SERVFAIL at first (glibc asks twice at once, the probe leaves that to --wait)", says, ["http://live.test:8080/"], FAILED_SAID, conf(ONCE_SERVFAIL), 20),
     ("localhost needs no name server", says, ["http://localhost:8080/"], " 200 ", conf(SILENT)),
     ("a FIFO as hosts", fifo, "hosts", " 200 "),
     ("a FIFO as resolv.conf", fifo, "resolv.conf", UNREACHABLE),
