@@ -19,7 +19,7 @@ use scratch_probe::input::config::{Config, Job};
 use scratch_probe::run::run;
 use scratch_probe::sys::{exit, has_clock, standard_stream, variable};
 
-// The tests need alignments that this heap refuses.
+// `cargo test` builds this file too, and its harness needs larger alignments.
 #[cfg(not(test))]
 #[global_allocator]
 static HEAP: scratch_probe::sys::Heap = scratch_probe::sys::Heap;
