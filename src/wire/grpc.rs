@@ -16,7 +16,7 @@ pub const ANSWER_MAX: usize = 64 * 1024;
 /// Longer than [`ANSWER_MAX`].
 const TOO_LONG: Unhealthy = Unhealthy::Malformed("gRPC answer longer than 64 KiB");
 /// Not complete yet.
-const INCOMPLETE: Progress = Progress::Partial("connection closed before the gRPC status");
+const PARTIAL: Progress = Progress::Partial("connection closed before the gRPC status");
 /// Against the rules of HTTP/2, or another message than a HealthCheckResponse.
 const MALFORMED: Unhealthy = Unhealthy::Malformed("malformed gRPC answer");
 
@@ -156,7 +156,7 @@ impl Reply {
         }
         loop {
             let Some((header, rest)) = answer[self.at..].split_first_chunk() else {
-                return if answer.len() < ANSWER_MAX { Ok(INCOMPLETE) } else { Err(TOO_LONG) };
+                return if answer.len() < ANSWER_MAX { Ok(PARTIAL) } else { Err(TOO_LONG) };
             };
             let &[high, middle, low, kind, flags, stream @ ..]: &[u8; FRAME_HEADER] = header;
             let length = u32::from_be_bytes([0, high, middle, low]) as usize;
@@ -164,7 +164,7 @@ impl Reply {
             if end > ANSWER_MAX {
                 return Err(TOO_LONG);
             }
-            let Some(data) = rest.get(..length) else { return Ok(INCOMPLETE) };
+            let Some(data) = rest.get(..length) else { return Ok(PARTIAL) };
             self.at = end;
             // The highest bit is reserved.
             let is_ours = u32::from_be_bytes(stream) << 1 == 2;

@@ -21,7 +21,7 @@ const FRAGMENT_TOO_LONG: usize = (1 << 14) + 1;
 /// Longer than [`ANSWER_MAX`].
 const TOO_LONG: Unhealthy = Unhealthy::Malformed("ServerHello longer than 16 KiB");
 /// Not complete yet.
-const INCOMPLETE: Progress = Progress::Partial("connection closed in the middle of the ServerHello");
+const PARTIAL: Progress = Progress::Partial("connection closed in the middle of the ServerHello");
 /// Another message, or a malformed one.
 const MALFORMED: Unhealthy = Unhealthy::Malformed("malformed ServerHello");
 
@@ -106,7 +106,7 @@ impl ServerHello {
     /// too. Errors: `Foreign`, not TLS; `Refused`, an alert; `Malformed`.
     pub fn read(&mut self, answer: &[u8]) -> Result<Progress, Unhealthy> {
         let answer = &answer[..answer.len().min(ANSWER_MAX)];
-        let more = if answer.len() < ANSWER_MAX { Ok(INCOMPLETE) } else { Err(TOO_LONG) };
+        let more = if answer.len() < ANSWER_MAX { Ok(PARTIAL) } else { Err(TOO_LONG) };
         loop {
             let rest = &answer[self.at..];
             if self.left > 0 && !rest.is_empty() {
@@ -150,12 +150,12 @@ impl ServerHello {
 /// which TLS 1.3 says 1.2 (RFC 8446, 4.1.3).
 fn server_hello(message: &[u8]) -> Result<Progress, Unhealthy> {
     let [SERVER_HELLO, high, middle, low, body @ ..] = message else {
-        return if matches!(message, [] | [SERVER_HELLO, ..]) { Ok(INCOMPLETE) } else { Err(MALFORMED) };
+        return if matches!(message, [] | [SERVER_HELLO, ..]) { Ok(PARTIAL) } else { Err(MALFORMED) };
     };
     let length = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
     match body.get(..length) {
         _ if length > ANSWER_MAX => Err(TOO_LONG),
-        None => Ok(INCOMPLETE),
+        None => Ok(PARTIAL),
         Some([3, 3, ..]) => Ok(Progress::Complete),
         Some([3, 0..=2, ..]) => Err(Unhealthy::Malformed("server offers no TLS newer than 1.1")),
         Some(_) => Err(MALFORMED),
@@ -190,8 +190,8 @@ mod tests {
         let mut bytewise = ServerHello::default();
         let last = (0..=stream.len())
             .map(|end| bytewise.read(&stream[..end]))
-            .find(|outcome| *outcome != Ok(INCOMPLETE));
-        assert_eq!(last.unwrap_or(Ok(INCOMPLETE)), whole, "{stream:?} byte by byte");
+            .find(|outcome| *outcome != Ok(PARTIAL));
+        assert_eq!(last.unwrap_or(Ok(PARTIAL)), whole, "{stream:?} byte by byte");
         whole
     }
 
@@ -213,7 +213,7 @@ mod tests {
                 let stream = records(&hello, size);
                 for stream in [[WARNED, WARNED, &stream].concat(), stream] {
                     for length in 0..stream.len() {
-                        assert_eq!(read_all(&stream[..length]), Ok(INCOMPLETE), "{stream:?} up to {length}");
+                        assert_eq!(read_all(&stream[..length]), Ok(PARTIAL), "{stream:?} up to {length}");
                     }
                     assert_eq!(read_all(&stream), outcome);
                     let more = [&stream[..], b"\0junk"].concat();
@@ -236,7 +236,7 @@ mod tests {
             (b"\x16\x03\x03\0\0", foreign(0)),
             (b"\x15\x03\x03\0\x03", foreign(0)),
             (&[WARNED, b"HTTP"].concat(), foreign(7)),
-            (b"\x16\x03\x03\x40\0", Ok(INCOMPLETE)),
+            (b"\x16\x03\x03\x40\0", Ok(PARTIAL)),
             (b"\x16\x03\x03\x40\x01", Err(TOO_LONG)),
             (b"\x15\x03\x03\xff\xff", Err(TOO_LONG)),
             (b"\x15\x03\x03\0\x02\x02\x28", alert(40)),
@@ -251,7 +251,7 @@ mod tests {
             (&records(&long, 255), Err(TOO_LONG)),
             (&records(&[SERVER_HELLO, 1, 0, 0], 1), Err(TOO_LONG)),
             (&client_hello(None), Err(MALFORMED)),
-            (&records(&hello([3, 3], b""), 255)[..39], Ok(INCOMPLETE)),
+            (&records(&hello([3, 3], b""), 255)[..39], Ok(PARTIAL)),
             (&records(&[SERVER_HELLO, 0, 0, 0], 255), Err(MALFORMED)),
             (b"\x02", foreign(0)),
         ] {
