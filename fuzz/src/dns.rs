@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use scratch_probe::net::dns::{A, AAAA, Answer, Conf, answer, host};
+use scratch_probe::net::dns::{A, AAAA, Answer, Conf, answer, hosts_address};
 
 use super::take;
 
@@ -107,7 +107,7 @@ fn model(message: &[u8], count: usize) -> Vec<IpAddr> {
 
 fn resolv_conf(name: &[u8], text: &[u8]) {
     let mut conf = Conf::default();
-    text.split(|&byte| byte == b'\n').for_each(|line| conf.line(line));
+    text.split(|&byte| byte == b'\n').for_each(|line| conf.read_line(line));
     assert!(conf.name_servers.len() <= 3);
     let servers = conf.servers();
     assert!(!servers.is_empty() && servers.iter().all(|server| server.port() == 53));
@@ -124,7 +124,8 @@ fn resolv_conf(name: &[u8], text: &[u8]) {
 
 /// Line by line with std's own text functions.
 fn hosts_file(name: &[u8], text: &[u8]) {
-    let addresses: Vec<_> = text.split(|&byte| byte == b'\n').filter_map(|line| host(line, name)).collect();
+    let addresses: Vec<_> =
+        text.split(|&byte| byte == b'\n').filter_map(|line| hosts_address(line, name)).collect();
     let (Ok(text), Ok(name)) = (str::from_utf8(text), str::from_utf8(name)) else { return };
     let mut want: Vec<IpAddr> = Vec::new();
     for line in text.split('\n') {

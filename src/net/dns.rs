@@ -25,7 +25,7 @@ const LABEL_MAX: usize = 63;
 
 /// A whole message: recursion desired, one question of class IN, nothing else. `None` for a name that
 /// has no wire format (RFC 1035, 3.1), and so cannot exist.
-fn question(name: &[u8], id: u16, kind: u8) -> Option<Vec<u8>> {
+fn question(name: &[u8], id: u16, record_type: u8) -> Option<Vec<u8>> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let [high, low] = id.to_be_bytes();
     let mut message = vec![high, low, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
@@ -36,7 +36,7 @@ fn question(name: &[u8], id: u16, kind: u8) -> Option<Vec<u8>> {
         message.push(label.len() as u8);
         message.extend_from_slice(label);
     }
-    message.extend_from_slice(&[0, 0, kind, 0, 1]);
+    message.extend_from_slice(&[0, 0, record_type, 0, 1]);
     Some(message)
 }
 
@@ -54,13 +54,13 @@ pub enum Answer {
 /// Reads `message` as the answer to `question`; `None` if it is none. The
 /// addresses of all records count, since those of an alias follow it.
 pub fn answer(message: &[u8], question: &[u8]) -> Option<Answer> {
-    const NO_ERROR: u8 = 0;
-    const NO_SUCH_NAME: u8 = 3;
+    const NOERROR: u8 = 0;
+    const NXDOMAIN: u8 = 3;
     let (header, rest) = message.split_at_checked(HEADER)?;
     if header[..2] != question[..2] || header[2] & 0x80 == 0 {
         return None;
     }
-    let is_failure = !matches!(header[3] & 15, NO_ERROR | NO_SUCH_NAME);
+    let is_failure = !matches!(header[3] & 15, NOERROR | NXDOMAIN);
     let (asked, mut records) = rest.split_at_checked(question.len() - HEADER).unwrap_or((b"", b""));
     // A refusal may omit the question, as unbound's access control does.
     let is_bare = is_failure && header[4..6] == [0, 0];
@@ -118,7 +118,7 @@ const NAME_SERVERS_MAX: usize = 3;
 
 impl Conf {
     /// Reads a line of the file.
-    pub fn line(&mut self, line: &[u8]) {
+    pub fn read_line(&mut self, line: &[u8]) {
         let line = before(before(line, b'#'), b';');
         let mut words = words(line);
         let keyword = words.next().unwrap_or_default();
@@ -161,8 +161,8 @@ impl Conf {
         domains.insert(if is_first { 0 } else { domains.len() }, b"");
         for domain in domains {
             let candidate = [relative.unwrap_or(name), b".", domain].concat();
-            for kind in [A, AAAA] {
-                if let Some(question) = question(&candidate, id, kind) {
+            for record_type in [A, AAAA] {
+                if let Some(question) = question(&candidate, id, record_type) {
                     ask(question);
                     id = id.wrapping_add(1);
                 }
@@ -183,7 +183,7 @@ fn name_server(word: &[u8]) -> Option<SocketAddr> {
 }
 
 /// The address on a line of hosts(5), if it is one for `name`.
-pub fn host(line: &[u8], name: &[u8]) -> Option<IpAddr> {
+pub fn hosts_address(line: &[u8], name: &[u8]) -> Option<IpAddr> {
     let mut words = words(before(line, b'#'));
     let address = words.next()?;
     words.any(|word| word.eq_ignore_ascii_case(name)).then(|| ip(address))?
@@ -202,16 +202,16 @@ mod tests {
         let mut message = question.to_vec();
         message[2..4].copy_from_slice(&[0x81, 0x80 | code]);
         message[7] = records.len() as u8;
-        for (owner, kind, data) in records {
+        for (owner, record_type, data) in records {
             message.extend_from_slice(owner);
-            message.extend_from_slice(&[0, *kind, 0, 1, 0, 0, 0, 9, 0, data.len() as u8]);
+            message.extend_from_slice(&[0, *record_type, 0, 1, 0, 0, 0, 9, 0, data.len() as u8]);
             message.extend_from_slice(data);
         }
         message
     }
 
-    fn question(id: u16, name: &[u8], kind: u8) -> Vec<u8> {
-        super::question(name, id, kind).expect("a name")
+    fn question(id: u16, name: &[u8], record_type: u8) -> Vec<u8> {
+        super::question(name, id, record_type).expect("a name")
     }
 
     const POINTER: &[u8] = &[0xc0, 12];
@@ -295,7 +295,7 @@ mod tests {
 
     fn conf(text: &str) -> Conf {
         let mut conf = Conf::default();
-        text.lines().for_each(|line| conf.line(line.as_bytes()));
+        text.lines().for_each(|line| conf.read_line(line.as_bytes()));
         conf
     }
 
@@ -339,7 +339,7 @@ mod tests {
     fn hosts_of_all_matching_lines() {
         let text = b"127.0.0.1 localhost\n10.0.0.1\tapi API.lan # x other\n::5 api;\n::6 api\nbad api\n10.0.0.2 apis";
         let hosts = |name: &[u8]| {
-            text.split(|&byte| byte == b'\n').filter_map(|line| host(line, name)).collect::<Vec<_>>()
+            text.split(|&byte| byte == b'\n').filter_map(|line| hosts_address(line, name)).collect::<Vec<_>>()
         };
         assert_eq!(hosts(b"Api"), [ip("10.0.0.1"), ip("::6")]);
         assert_eq!(hosts(b"api.lan"), [ip("10.0.0.1")]);
@@ -366,8 +366,8 @@ mod tests {
             let mut id = 7;
             let mut asked = Vec::new();
             for name in want {
-                for kind in [A, AAAA] {
-                    asked.push(question(id, name.as_bytes(), kind));
+                for record_type in [A, AAAA] {
+                    asked.push(question(id, name.as_bytes(), record_type));
                     id += 1;
                 }
             }

@@ -17,12 +17,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The time to listen to one of several name servers before the next one has its turn.
 const TURN: Duration = Duration::from_millis(4);
 
-/// All addresses of `name`, at least one.
+/// All addresses of `name`, at least one. Errors: `HostNotFound`, `NameServerFailed`; `TimedOut` and `Os`, of
+/// [`Phase::Resolve`].
 pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
     // An empty image has neither file. The deadline stops one without end.
     let mut addresses = Vec::new();
     file::each_line(b"/etc/hosts", &mut |line| {
-        addresses.extend(dns::host(line, name));
+        addresses.extend(dns::hosts_address(line, name));
         deadline.left().map(drop)
     });
     if !addresses.is_empty() {
@@ -30,7 +31,7 @@ pub fn resolve(name: &[u8], deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealth
     }
     let mut conf = Conf::default();
     file::each_line(b"/etc/resolv.conf", &mut |line| {
-        conf.line(line);
+        conf.read_line(line);
         deadline.left().map(drop)
     });
     ask_all(name, &conf, deadline)
@@ -58,8 +59,8 @@ impl Question {
     }
 }
 
-/// The query for one name, in all that it may stand for.
-struct Query {
+/// The resolver of one name, in all that it may stand for.
+struct Resolver {
     servers: Vec<Server>,
     questions: Vec<Question>,
     /// The reason for no address: that of the last name server that could not tell.
@@ -73,18 +74,18 @@ struct Query {
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 fn ask_all(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>, Unhealthy> {
-    let mut query = Query::new(name, conf);
-    let all = (1 << query.servers.len()) - 1;
+    let mut resolver = Resolver::new(name, conf);
+    let all = (1 << resolver.servers.len()) - 1;
     let first_half = Deadline::after(deadline.left().unwrap_or_default() / 2);
     let mut next_round = Deadline::after(Duration::ZERO);
     loop {
         let (until, awaited) = if first_half.left().is_some() { (first_half, all) } else { (*deadline, 0) };
-        if let Some(addresses) = first_answered(&query.questions, awaited) {
+        if let Some(addresses) = first_answered(&resolver.questions, awaited) {
             return Ok(addresses);
         }
-        if !query.questions.iter().any(|question| question.is_open(all)) {
-            let is_denied = query.questions.iter().all(|question| question.addresses.is_some());
-            return Err(if is_denied { Unhealthy::HostNotFound } else { query.failure });
+        if !resolver.questions.iter().any(|question| question.is_open(all)) {
+            let is_denied = resolver.questions.iter().all(|question| question.addresses.is_some());
+            return Err(if is_denied { Unhealthy::HostNotFound } else { resolver.failure });
         }
         if deadline.left().is_none() {
             return Err(Unhealthy::TimedOut(Phase::Resolve));
@@ -93,40 +94,40 @@ fn ask_all(name: &[u8], conf: &Conf, deadline: &Deadline) -> Result<Vec<IpAddr>,
         if asks {
             next_round = Deadline::after(PAUSE);
         }
-        let servers = query.servers.len();
+        let servers = resolver.servers.len();
         for index in 0..servers {
             if conf.use_vc {
                 // As if it had answered that the answer is too long for UDP.
-                query.accept(index, &|_| Some(Answer::Truncated), &until.share(servers - index));
+                resolver.accept(index, &|_| Some(Answer::Truncated), &until.share(servers - index));
                 continue;
             }
             let turn = if all > 1 { Deadline::after(TURN) } else { next_round.min(until) };
             let mut asks = asks;
             // One of several may have sent answers to many questions.
-            while query.exchange(index, asks, &turn, &until) && all > 1 {
+            while resolver.exchange(index, asks, &turn, &until) && all > 1 {
                 asks = false;
             }
         }
     }
 }
 
-impl Query {
+impl Resolver {
     /// Opens the sockets and writes the questions.
-    fn new(name: &[u8], conf: &Conf) -> Query {
-        let mut query =
-            Query { servers: Vec::new(), questions: Vec::new(), failure: Unhealthy::HostNotFound };
+    fn new(name: &[u8], conf: &Conf) -> Resolver {
+        let mut resolver =
+            Resolver { servers: Vec::new(), questions: Vec::new(), failure: Unhealthy::HostNotFound };
         for server in conf.servers() {
             let address = sys::inet(*server);
             match Connection::open(DATAGRAM, &address, PAUSE) {
-                Ok(connection) => query.servers.push(Server { address, connection }),
-                Err(errno) => query.failure = Unhealthy::Os(Phase::Resolve, errno),
+                Ok(connection) => resolver.servers.push(Server { address, connection }),
+                Err(errno) => resolver.failure = Unhealthy::Os(Phase::Resolve, errno),
             }
         }
         // Random, as the port is that the kernel chooses (RFC 5452, 9.2).
         conf.questions(name, sys::random() as u16, &mut |message| {
-            query.questions.push(Question { message, addresses: None, done: 0 });
+            resolver.questions.push(Question { message, addresses: None, done: 0 });
         });
-        query
+        resolver
     }
 
     /// Sends a name server every question that it may still answer, if it is time to, and listens for its `turn`.
@@ -151,7 +152,7 @@ impl Query {
         false
     }
 
-    /// Has every open question take a name server's answer to it. A truncated one is asked for again over
+    /// Gives a name server's answer to each open question that it answers. A truncated one is asked for again over
     /// TCP (RFC 7766).
     // A stack frame of its own, see `probe::attempt`.
     #[inline(never)]
@@ -341,7 +342,7 @@ mod tests {
         server.set_read_timeout(Some(LONG)).expect("set");
         let conf = Conf { name_servers: vec![server.local_addr().expect("an address")], ..Conf::default() };
         let turn_is_over = Deadline::after(Duration::ZERO);
-        Query::new(b"x", &conf).exchange(0, true, &turn_is_over, &Deadline::after(LONG));
+        Resolver::new(b"x", &conf).exchange(0, true, &turn_is_over, &Deadline::after(LONG));
         for _ in [dns::A, dns::AAAA] {
             server.recv(&mut [0; 512]).expect("a question");
         }
