@@ -10,13 +10,15 @@ use crate::net::deadline::Deadline;
 use crate::net::resolve::resolve;
 use crate::sys::{self, Address};
 
-/// Connects to a Unix socket.
+/// Connects to a Unix socket, whose path has at most [`sys::UNIX_PATH_MAX`] bytes. Errors: `Os` and `TimedOut`, of
+/// [`Phase::Connect`].
 pub fn unix(path: &[u8], deadline: &Deadline) -> Result<Connection, Unhealthy> {
     connect_any(&[sys::unix(path)], true, deadline)
 }
 
 /// Connects to the first address of `host` that accepts. IPv4 goes first, unless a hosts file
-/// orders otherwise: a server on one family only is mostly on that one.
+/// orders otherwise: a server on one family only is mostly on that one. Errors: those of [`resolve`]; `Os` and
+/// `TimedOut`, of [`Phase::Connect`].
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 pub fn tcp(host: &Host, port: u16, deadline: &Deadline) -> Result<Connection, Unhealthy> {

@@ -30,6 +30,7 @@ const DOCKER_DNS: Ipv6Addr = Ipv4Addr::new(127, 0, 0, 11).to_ipv6_mapped();
 #[inline(never)]
 pub fn push_explanation(out: &mut Vec<u8>, failure: Unhealthy, endpoint: &Endpoint) {
     let Endpoint::Tcp(host, port) = endpoint else { return };
+    // Twice the same, where there is one.
     let addresses = match host {
         Host::Localhost => [Ipv4Addr::LOCALHOST.to_ipv6_mapped(), Ipv6Addr::LOCALHOST],
         Host::Ip(IpAddr::V4(ip)) => [ip.to_ipv6_mapped(); 2],
@@ -43,7 +44,7 @@ pub fn push_explanation(out: &mut Vec<u8>, failure: Unhealthy, endpoint: &Endpoi
     if !is_here || !(is_refused || is_timed_out) || !read_table(b"/proc/net/tcp", &mut listeners) {
         return;
     }
-    // Not there on a host without IPv6.
+    // After those of IPv4, in which order `push_waiting` needs them. Not there on a host without IPv6.
     read_table(b"/proc/net/tcp6", &mut listeners);
     match is_refused {
         true => push_listening(out, &listeners, *port),
