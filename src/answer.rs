@@ -2,7 +2,7 @@
 
 use crate::input::config::Config;
 use crate::input::target::{Check, Target};
-use crate::print::{SHOWN, push, push_escaped, push_number, push_quoted, quote};
+use crate::print::{SHOWN_MAX, push, push_escaped, push_number, push_quoted, quote};
 use crate::text::{after, words};
 use crate::wire::request::base64;
 use crate::wire::response::NOT_HTTP;
@@ -73,8 +73,8 @@ impl Detail<'_> {
     /// beginning of one at its end. A secret that is shown in part begins within what is shown,
     /// so nothing else is searched.
     fn push_shown(&mut self, bytes: &[u8]) {
-        let mut hidden = [false; SHOWN];
-        let shown = &bytes[..bytes.len().min(SHOWN)];
+        let mut hidden = [false; SHOWN_MAX];
+        let shown = &bytes[..bytes.len().min(SHOWN_MAX)];
         let mut hide = |secret: &[u8]| {
             for at in 0..shown.len() {
                 let rest = &bytes[at..];
@@ -94,7 +94,7 @@ impl Detail<'_> {
             }
             was_hidden = is_hidden;
         }
-        if bytes.len() > SHOWN {
+        if bytes.len() > SHOWN_MAX {
             self.push("...");
         }
     }
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_secret_that_is_shown_in_part_is_hidden() {
-        let before = "x".repeat(SHOWN - 3);
+        let before = "x".repeat(SHOWN_MAX - 3);
         let args = ["http://h/${PW}"];
         assert_eq!(
             shown(&args, format!("{before}{SECRET} and more").as_bytes()),

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 /// The most of a text that is shown, unless it is a target or a path.
-pub const SHOWN: usize = 80;
+pub const SHOWN_MAX: usize = 80;
 
 /// The most of a target or a path that is shown: ten lines fit into Docker's 4,096 bytes of output.
-pub const PLACE_SHOWN: usize = 256;
+pub const PLACE_SHOWN_MAX: usize = 256;
 
 /// Appends `text` as it is.
 pub fn push(out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
@@ -61,7 +61,7 @@ pub fn push_escaped(out: &mut Vec<u8>, bytes: &[u8], max: usize) {
 /// A text that holds `"` stands between `'`, so that JSON can be read.
 pub fn push_quoted(out: &mut Vec<u8>, bytes: &[u8]) {
     let start = out.len();
-    push_escaped(out, bytes, SHOWN);
+    push_escaped(out, bytes, SHOWN_MAX);
     quote(out, start);
 }
 

@@ -13,7 +13,7 @@ use crate::input::target::{Check, Endpoint, Http};
 use crate::net::connection::Connection;
 use crate::net::deadline::Deadline;
 use crate::net::dial;
-use crate::print::{SHOWN, push, push_age, push_escaped};
+use crate::print::{SHOWN_MAX, push, push_age, push_escaped};
 use crate::text::Search;
 use crate::wire::grpc::{self, Reply};
 use crate::wire::progress::Progress;
@@ -30,18 +30,18 @@ pub fn attempt(deadline: &Deadline, detail: &mut Detail) -> Result<(), Unhealthy
     let connection = match &detail.target.endpoint {
         Endpoint::Tcp(host, port) => dial::tcp(host, *port, deadline)?,
         Endpoint::Unix(path) => dial::unix(path, deadline)?,
-        Endpoint::File(path) => return age(path, detail.config.max_age, &mut detail.words),
+        Endpoint::File(path) => return check_file(path, detail.config.max_age, &mut detail.words),
     };
     let mut attempt = Attempt { connection, deadline, received: Vec::new(), detail };
     let outcome = match &attempt.detail.target.check {
         Check::Http(http) => attempt.http(http),
-        // A connection to itself would pass, so test first.
-        Check::Open if attempt.connection.is_to_itself() => Err(REFUSED),
+        // A self-connection would pass, so test first.
+        Check::Open if attempt.connection.is_self_connection() => Err(REFUSED),
         Check::Open => attempt.stream(),
         Check::Grpc { authority, service } => attempt.grpc(authority, service),
         Check::Tls(server_name) => attempt.tls(server_name.as_deref()),
     };
-    if outcome.is_err() && attempt.connection.is_to_itself() {
+    if outcome.is_err() && attempt.connection.is_self_connection() {
         detail.words.clear();
         return Err(REFUSED);
     }
@@ -52,7 +52,7 @@ pub fn attempt(deadline: &Deadline, detail: &mut Detail) -> Result<(), Unhealthy
 }
 
 /// Opens a file, and compares its age.
-fn age(path: &[u8], max: Option<Duration>, words: &mut Vec<u8>) -> Result<(), Unhealthy> {
+fn check_file(path: &[u8], max_age: Option<Duration>, words: &mut Vec<u8>) -> Result<(), Unhealthy> {
     let modified = file::open(path).and_then(|file| Ok(file.metadata()?.modified()?));
     let modified = modified.map_err(|errno| Unhealthy::Os(Phase::File, errno))?;
     // After the clock was set back, a live worker's file is in the future until the worker touches it again.
@@ -60,16 +60,16 @@ fn age(path: &[u8], max: Option<Duration>, words: &mut Vec<u8>) -> Result<(), Un
         Ok(age) => (age, " old"),
         Err(future) => (future.duration(), " in the future"),
     };
-    let max = max.filter(|max| age > *max);
-    push_age(words, age, max.is_some());
+    let exceeded = max_age.filter(|max_age| age > *max_age);
+    push_age(words, age, exceeded.is_some());
     push(words, suffix);
-    let Some(max) = max else { return Ok(()) };
+    let Some(max_age) = exceeded else { return Ok(()) };
     push(words, ", expected at most ");
-    push_age(words, max, false);
+    push_age(words, max_age, false);
     Err(Unhealthy::WrongAnswer)
 }
 
-/// Nobody listens, though a connection to itself was made.
+/// A self-connection: nobody listens.
 const REFUSED: Unhealthy = Unhealthy::Os(Phase::Connect, ECONNREFUSED);
 
 /// The server hung up at once.
@@ -86,7 +86,7 @@ struct Attempt<'a, 'b> {
     detail: &'b mut Detail<'a>,
 }
 
-/// Reads on in everything that has been received.
+/// Continues with all that has been received.
 type Parser<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<Progress, Unhealthy>;
 
 impl Attempt<'_, '_> {
@@ -139,7 +139,7 @@ impl Attempt<'_, '_> {
                 self.detail.push_got(content);
             }
             self.detail.push(", expected ");
-            push_escaped(&mut self.detail.words, &config.status.raw, SHOWN);
+            push_escaped(&mut self.detail.words, &config.status.raw, SHOWN_MAX);
             // Upgrade Required, HTTP Version Not Supported: the answers of servers that refuse HTTP/1.0.
             if matches!(response.status, 426 | 505) && !config.http11 {
                 self.detail.push(", try --http1.1");
@@ -214,18 +214,18 @@ fn searches(config: &Config) -> Vec<Search<'_>> {
     config.expect.iter().map(|text| Search::new(&text.text)).collect()
 }
 
-/// Goes on with every search in the next bytes of a stream. However many there are, this ends at the deadline.
+/// Feeds every search the next bytes of a stream. However many there are, this ends at the deadline.
 fn search(searches: &mut [Search], bytes: &[u8], deadline: &Deadline) -> Result<(), Unhealthy> {
     for search in searches {
         deadline.left().ok_or(Unhealthy::TimedOut(Phase::Receive))?;
-        search.go_on(bytes);
+        search.feed(bytes);
     }
     Ok(())
 }
 
 /// The first text that has not been found.
 fn missing<'a>(config: &'a Config, searches: &[Search]) -> Option<&'a Expanded> {
-    searches.iter().position(|search| !search.has_found()).map(|index| &config.expect[index])
+    searches.iter().position(|search| !search.is_found()).map(|index| &config.expect[index])
 }
 
 #[cfg(test)]

@@ -50,10 +50,10 @@ impl Search<'_> {
         Search { matched: 0, ..search }
     }
 
-    /// Goes on with the next bytes of the stream, until the text has been found.
-    pub fn go_on(&mut self, bytes: &[u8]) {
+    /// Takes the next bytes of the stream, until the text has been found.
+    pub fn feed(&mut self, bytes: &[u8]) {
         for &byte in bytes {
-            if self.has_found() {
+            if self.is_found() {
                 break;
             }
             self.step(byte);
@@ -61,7 +61,7 @@ impl Search<'_> {
     }
 
     /// Whether the text has been found.
-    pub fn has_found(&self) -> bool {
+    pub fn is_found(&self) -> bool {
         self.matched == self.text.len()
     }
 
@@ -79,8 +79,8 @@ impl Search<'_> {
 /// Whether `text` contains `part`, which is not empty.
 pub fn contains(text: &[u8], part: &[u8]) -> bool {
     let mut search = Search::new(part);
-    search.go_on(text);
-    search.has_found()
+    search.feed(text);
+    search.is_found()
 }
 
 /// A decimal number, `u64::MAX` where it is larger; `None` unless it is one or
@@ -150,10 +150,10 @@ mod tests {
             let stream = vec![b'a'; 40_000_000];
             let mut search = Search::new(&text);
             // In pieces of one byte, and whole.
-            stream.chunks(1).for_each(|byte| search.go_on(byte));
-            let found = [search.has_found(), contains(&stream, &text)];
-            search.go_on(b"b");
-            let _ = sender.send((found, search.has_found()));
+            stream.chunks(1).for_each(|byte| search.feed(byte));
+            let found = [search.is_found(), contains(&stream, &text)];
+            search.feed(b"b");
+            let _ = sender.send((found, search.is_found()));
         });
         let done = receiver.recv_timeout(Duration::from_secs(20)).expect("it takes a fraction of a second");
         assert_eq!(done, ([false, false], true));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::failure::Unhealthy;
 use crate::input::target::{Endpoint, Target};
 use crate::net::listeners;
-use crate::print::{PLACE_SHOWN, push, push_duration, push_escaped};
+use crate::print::{PLACE_SHOWN_MAX, push, push_duration, push_escaped};
 
 /// The verdict on one target.
 pub struct Verdict<'a> {
@@ -26,7 +26,7 @@ impl Verdict<'_> {
     /// `unhealthy: TARGET: connect: connection refused`.
     pub fn push(&self, out: &mut Vec<u8>) {
         push(out, if self.outcome.is_ok() { "healthy: " } else { "unhealthy: " });
-        push_escaped(out, &self.target.shown, PLACE_SHOWN);
+        push_escaped(out, &self.target.shown, PLACE_SHOWN_MAX);
         push(out, ": ");
         push(out, &self.detail);
         match self.outcome {
@@ -45,7 +45,7 @@ impl Verdict<'_> {
                 listeners::push_explanation(out, failure, &self.target.endpoint);
                 if let Some(path) = &self.target.over {
                     push(out, ", over ");
-                    push_escaped(out, path, PLACE_SHOWN);
+                    push_escaped(out, path, PLACE_SHOWN_MAX);
                 }
                 if let Some(waited) = self.waited {
                     push(out, ", waited ");

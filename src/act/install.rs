@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use crate::errno::{Errno, push_message};
 use crate::file;
 use crate::input::expand::Expanded;
-use crate::print::{PLACE_SHOWN, push, push_escaped, push_number};
+use crate::print::{PLACE_SHOWN_MAX, push, push_escaped, push_number};
 use crate::sys;
 
 /// The running binary, also where its file has since been removed (proc(5)).
@@ -26,7 +26,7 @@ pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
         Err(errno) => (SELF, Err(errno)),
     };
     push(line, if result.is_ok() { "installed: " } else { "probe: " });
-    push_escaped(line, shown, PLACE_SHOWN);
+    push_escaped(line, shown, PLACE_SHOWN_MAX);
     if let Err(errno) = result {
         push(line, ": ");
         push_message(line, errno);

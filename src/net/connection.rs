@@ -23,7 +23,7 @@ const PIECE_MAX: usize = 32 * FIRST_ROOM;
 pub struct Connection(TcpStream);
 
 impl Connection {
-    /// Connects as [`sys::connect_timeout`] does.
+    /// Connects as [`sys::connect_timeout`] does, within `timeout`, which is not zero, and with its errors.
     pub fn open(kind: c_int, address: &Address, timeout: Duration) -> Result<Connection, Errno> {
         sys::connect_timeout(kind, address, timeout).map(Connection)
     }
@@ -31,8 +31,8 @@ impl Connection {
     /// Whether this is a TCP connection to itself: where nobody listens on a port
     /// of the ephemeral range, the kernel may choose that very port for the
     /// connecting side, and TCP lets the two meet (RFC 9293, 3.5, figure 7).
-    pub fn is_to_itself(&self) -> bool {
-        // std takes none of a Unix socket for one of these addresses.
+    pub fn is_self_connection(&self) -> bool {
+        // For a Unix socket std returns an error here.
         matches!((self.0.local_addr(), self.0.peer_addr()), (Ok(here), Ok(there)) if here == there)
     }
 
@@ -69,8 +69,9 @@ impl Connection {
     }
 }
 
-/// Runs `operation` until it succeeds, fails, or `deadline` passes. It is repeated when its timeout
-/// ends, and when the kernel interrupted it because the process was stopped and continued (signal(7)).
+/// Runs `operation`, which is handed its timeout, until it succeeds, fails, or `deadline` passes. It is repeated
+/// when its timeout ends, and when the kernel interrupted it because the process was stopped and continued
+/// (signal(7)). Returns its count of bytes. Errors: `Os` and `TimedOut`, of `phase`.
 fn retry(
     phase: Phase,
     deadline: &Deadline,
@@ -94,8 +95,8 @@ mod tests {
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::time::Instant;
 
-    fn is_to_itself(socket: impl Into<OwnedFd>) -> bool {
-        Connection(TcpStream::from(socket.into())).is_to_itself()
+    fn is_self_connection(socket: impl Into<OwnedFd>) -> bool {
+        Connection(TcpStream::from(socket.into())).is_self_connection()
     }
 
     #[test]
@@ -139,16 +140,16 @@ mod tests {
             // A container may lack IPv6.
             let Ok(socket) = UdpSocket::bind(address) else { continue };
             socket.connect(socket.local_addr().expect("an address")).expect("connected");
-            assert!(is_to_itself(socket), "{address}");
+            assert!(is_self_connection(socket), "{address}");
             let listener = TcpListener::bind(address).expect("a port");
             let stream = TcpStream::connect(listener.local_addr().expect("an address"));
-            assert!(!is_to_itself(stream.expect("connected")), "{address}");
-            assert!(!is_to_itself(UdpSocket::bind(address).expect("a port")), "not connected");
+            assert!(!is_self_connection(stream.expect("connected")), "{address}");
+            assert!(!is_self_connection(UdpSocket::bind(address).expect("a port")), "not connected");
         }
         let path = std::env::temp_dir().join(format!("probe-ends-{}", std::process::id()));
         let _listener = UnixListener::bind(&path).expect("a socket");
         let stream = UnixStream::connect(&path);
         std::fs::remove_file(&path).expect("removed");
-        assert!(!is_to_itself(stream.expect("connected")), "unix");
+        assert!(!is_self_connection(stream.expect("connected")), "unix");
     }
 }

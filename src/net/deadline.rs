@@ -1,9 +1,9 @@
-//! An instant, and what remains of it.
+//! An instant, and the time left until it.
 
 use std::time::{Duration, Instant};
 
 /// The shortest timeout of a socket.
-const SHORT: Duration = Duration::from_millis(1);
+const SOCKET_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 
 /// The moment by which a whole check must have ended. A timeout is a duration,
 /// a deadline an instant: reading again and again cannot stretch it. Only the
@@ -50,7 +50,7 @@ impl Deadline {
     /// std refuses it, and the kernel reads it as "wait for ever" (socket(7), `SO_RCVTIMEO`).
     pub fn socket_timeout(&self, count: usize) -> Option<Duration> {
         let share = self.left()? / count as u32;
-        Some((share - share / 8).max(SHORT))
+        Some((share - share / 8).max(SOCKET_TIMEOUT_MIN))
     }
 }
 
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_share_is_never_below_a_millisecond() {
         let deadline = Deadline::after(Duration::from_secs(1));
-        assert_eq!(deadline.socket_timeout(1_000_000), Some(SHORT));
+        assert_eq!(deadline.socket_timeout(1_000_000), Some(SOCKET_TIMEOUT_MIN));
     }
 
     #[test]

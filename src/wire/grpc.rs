@@ -146,7 +146,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Reads on in all of an `answer` that has been received. Complete: the service is serving.
+    /// Continues with all of an `answer` that has been received. Complete: the service is serving.
     /// Errors: `Foreign`, not HTTP/2; `Refused`, reset; `NotGrpc`, `GrpcStatus`, `NotServing`; `Malformed`.
     pub fn read(&mut self, answer: &[u8]) -> Result<Progress, Unhealthy> {
         let answer = &answer[..answer.len().min(ANSWER_MAX)];

@@ -96,7 +96,7 @@ impl Response {
         self.next == Part::UntilClose
     }
 
-    /// Reads on in all that has been `received`, whose chunks are joined where they stand.
+    /// Continues with all that has been `received`, whose chunks are joined where they stand.
     /// Errors: `Foreign`, not HTTP; `Malformed`.
     pub fn read(&mut self, received: &mut [u8]) -> Result<Progress, Unhealthy> {
         while !self.has_header() {
@@ -202,7 +202,7 @@ impl Response {
         if is_length && self.content_length.is_none() { Err(MALFORMED_LENGTH) } else { Ok(()) }
     }
 
-    /// Reads on in the body (RFC 9112, 6.3 and 7.1): `chunk-size [ chunk-ext ] CRLF chunk-data CRLF`,
+    /// Continues with the body (RFC 9112, 6.3 and 7.1): `chunk-size [ chunk-ext ] CRLF chunk-data CRLF`,
     /// and after the last chunk the trailer section and CRLF. Bare LF will do.
     fn body(&mut self, received: &mut [u8]) -> Result<Progress, Unhealthy> {
         loop {

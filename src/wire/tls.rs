@@ -102,7 +102,7 @@ pub struct ServerHello {
 }
 
 impl ServerHello {
-    /// Reads on in all of an `answer` that has been received; a HelloRetryRequest is a ServerHello
+    /// Continues with all of an `answer` that has been received; a HelloRetryRequest is a ServerHello
     /// too. Errors: `Foreign`, not TLS; `Refused`, an alert; `Malformed`.
     pub fn read(&mut self, answer: &[u8]) -> Result<Progress, Unhealthy> {
         let answer = &answer[..answer.len().min(ANSWER_MAX)];
