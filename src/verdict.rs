@@ -43,7 +43,7 @@ impl Verdict<'_> {
                 }
                 failure.push(out, self.timeout);
                 listeners::push_explanation(out, failure, &self.target.endpoint);
-                if let Some(path) = &self.target.over {
+                if let Some(path) = &self.target.unix_socket {
                     push(out, ", over ");
                     push_escaped(out, path, PLACE_SHOWN_MAX);
                 }

@@ -314,8 +314,8 @@ impl Reader<'_> {
     /// A text of at most `max` bytes with its variables expanded; `place` is where it was given.
     fn expanded(&self, place: &str, raw: &[u8], max: usize) -> Result<Expanded, Box<Error>> {
         // The text may be a header's value, and so a secret.
-        let must = |be| error(place.as_bytes(), None, be);
-        expand::expand(raw, max, self.lookup).map_err(|problem| match problem {
+        let must = |problem| error(place.as_bytes(), None, problem);
+        expand::expand(raw, max, self.lookup).map_err(|cause| match cause {
             expand::Error::Missing(path @ [b'/', ..], errno) => {
                 error_by(b"file", Some(path), &|line| push_message(line, errno))
             }
@@ -335,7 +335,7 @@ impl Reader<'_> {
         // A header may hold a secret, and so may a target or an option, where this one's value was forgotten.
         let may_be_secret =
             effect == Effect::Header || raw.starts_with(b"-") || contains(raw, b"@") || contains(raw, b":");
-        let must = |be| error(place.as_bytes(), Some(raw).filter(|_| !may_be_secret), be);
+        let must = |problem| error(place.as_bytes(), Some(raw).filter(|_| !may_be_secret), problem);
         let within = |(range, expected)| duration::parse(&value.text, range).ok_or_else(|| must(expected));
         let config = &mut self.config;
         match effect {

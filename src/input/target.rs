@@ -22,7 +22,7 @@ pub struct Target {
     /// The check to make there.
     pub check: Check,
     /// The Unix socket that stands in for the address of an http or grpc target, as it was written.
-    pub over: Option<Vec<u8>>,
+    pub unix_socket: Option<Vec<u8>>,
     /// What variables and files hold in the target, host and port apart.
     pub values: Vec<Vec<u8>>,
 }
@@ -137,10 +137,11 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
             if is_file { Endpoint::File(path.to_vec()) } else { Endpoint::Unix(unix_path(path)?.to_vec()) };
         let mut values = Vec::new();
         target.each_value(0..text.len(), &mut |value| values.push(value.to_vec()));
-        return Ok(Target { shown: target.raw.to_vec(), endpoint, check: Check::Open, over: None, values });
+        let shown = target.raw.to_vec();
+        return Ok(Target { shown, endpoint, check: Check::Open, unix_socket: None, values });
     }
-    let Parts { start, host_at, path_at } = Parts::of(target);
-    let scheme = &text[..start];
+    let Parts { authority_at, host_at, path_at } = Parts::of(target);
+    let scheme = &text[..authority_at];
     let is = |name: &[u8]| scheme.eq_ignore_ascii_case(name);
     let is_http = scheme.is_empty() || is(b"http://");
     let (is_grpc, is_tls) = (is(b"grpc://"), is(b"tls://"));
@@ -164,12 +165,13 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
         _ => return Err(NO_PATH),
     };
     // Only http has user info; elsewhere it is a malformed host.
-    let host_at = if is_http { host_at } else { start };
+    let host_at = if is_http { host_at } else { authority_at };
     let host_and_port = host_and_port(target, host_at..path_at);
     let authority = authority(&host_and_port)?;
     let check = match () {
         _ if is_http => {
-            let user_info = (host_at > start).then(|| user_info(target, start..host_at - 1)).transpose()?;
+            let user_info =
+                (host_at > authority_at).then(|| user_info(target, authority_at..host_at - 1)).transpose()?;
             // A query may follow the host at once.
             let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
             let request_target = [slash, path].concat();
@@ -184,14 +186,14 @@ pub fn parse(target: &Expanded, unix_socket: Option<&Expanded>) -> Result<Target
         Some(path) => Endpoint::Unix(path.text.clone()),
         None => Endpoint::Tcp(authority.host, authority.port.or(is_http.then_some(80)).ok_or(NO_PORT)?),
     };
-    let hidden: &[u8] = if host_at > start + 1 { b"***@" } else { &text[start..host_at] };
+    let hidden: &[u8] = if host_at > authority_at + 1 { b"***@" } else { &text[authority_at..host_at] };
     let shown = [scheme, hidden, &host_and_port, target.raw_from(path_at)].concat();
     // Host and port are no secret.
     let mut values = Vec::new();
-    for part in [start..host_at, path_at..end] {
+    for part in [authority_at..host_at, path_at..end] {
         target.each_value(part, &mut |value| values.push(value.to_vec()));
     }
-    Ok(Target { shown, endpoint, check, over: unix_socket.map(|path| path.raw.clone()), values })
+    Ok(Target { shown, endpoint, check, unix_socket: unix_socket.map(|path| path.raw.clone()), values })
 }
 
 /// The name of the variable or file that left the host before a port or a path empty. Without a variable
@@ -228,7 +230,7 @@ pub fn explain<'a>(target: &'a Expanded, problem: &'static str) -> (&'static str
 /// Where the parts of a target begin.
 struct Parts {
     /// The authority, after the scheme.
-    start: usize,
+    authority_at: usize,
     /// The host, after the user info.
     host_at: usize,
     /// The path, after the authority.
@@ -238,10 +240,10 @@ struct Parts {
 impl Parts {
     fn of(target: &Expanded) -> Parts {
         let text = &target.text[..];
-        let start = scheme(text).len();
-        let host_at = host_start(target, start);
+        let authority_at = scheme(text).len();
+        let host_at = host_start(target, authority_at);
         let end = text[host_at..].iter().position(|byte| matches!(byte, b'/' | b'?' | b'#'));
-        Parts { start, host_at, path_at: end.map_or(text.len(), |end| host_at + end) }
+        Parts { authority_at, host_at, path_at: end.map_or(text.len(), |end| host_at + end) }
     }
 }
 
@@ -537,7 +539,7 @@ mod tests {
         ] {
             let target = parse(&Expanded::literal(text.as_bytes()), Some(&socket)).expect(text);
             assert_eq!(target.endpoint == Endpoint::Unix(socket.text.clone()), is_over, "{text}");
-            assert_eq!(target.over, is_over.then(|| socket.raw.clone()), "{text}");
+            assert_eq!(target.unix_socket, is_over.then(|| socket.raw.clone()), "{text}");
         }
         assert_eq!(plain("grpc://localhost/x"), Err(NO_PORT));
     }
