@@ -39,10 +39,10 @@ pub enum Unhealthy {
     Incomplete(&'static str),
     /// The answer is malformed or too long.
     Malformed(&'static str),
-    /// What came is no answer of the protocol: which one, and the first byte that is not.
+    /// Not the protocol's bytes: the problem, and the offset of the first foreign byte.
     // In 32 bits: with a word more in each result the code would be 0.4 KB larger.
     Foreign(&'static str, u32),
-    /// The server refused with a code of its protocol's: the kind of code, and the code.
+    /// The server refused: the protocol's kind of code, and the code.
     Refused(&'static str, u32),
     /// A gRPC status other than OK.
     GrpcStatus(&'static str),

@@ -27,7 +27,8 @@ pub fn open(path: &[u8]) -> Result<File, Errno> {
     }
 }
 
-/// The content of a regular file: that of a `${/path}`, or of /proc, where status lists every group.
+/// The content of a regular file, of at most 64 KiB, else [`EFBIG`]: that of a `${/path}`, or of /proc, where status
+/// lists every group.
 pub fn read(path: &[u8]) -> Result<Vec<u8>, Errno> {
     let mut file = open(path)?;
     let mut content = Vec::new();
@@ -44,7 +45,8 @@ pub fn read(path: &[u8]) -> Result<Vec<u8>, Errno> {
     }
 }
 
-/// Hands each line of a regular file to `accept`, as far as it can be read, until that returns `None`.
+/// Hands each line of a regular file to `accept`, as far as it can be read, until that returns `None`. Returns `None`
+/// then, and where the file cannot be read to its end.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 pub fn each_line(path: &[u8], accept: &mut dyn FnMut(&[u8]) -> Option<()>) -> Option<()> {

@@ -69,7 +69,7 @@ fn until_one_is_healthy(targets: &[Target], config: &Config, deadline: &Deadline
         let round = config.wait.map_or(*deadline, |_| deadline.within(config.timeout));
         let mut failed = Vec::new();
         for (index, target) in targets.iter().enumerate() {
-            // The last one has all that is left, and its line says how much; an only one says what it was given.
+            // Several share the time left equally. A single one keeps `round`, whose timeout is the one asked for.
             let share = if targets.len() > 1 { round.share(targets.len() - index) } else { round };
             let verdict = try_once(target, config, &share);
             if verdict.outcome.is_ok() {
@@ -88,7 +88,7 @@ fn until_one_is_healthy(targets: &[Target], config: &Config, deadline: &Deadline
         }
         // On a loaded machine the pause may take all of the time: then this round was the last.
         if !waits || deadline.left().is_none() {
-            // Only here: a line asks the kernel for its explanation.
+            // Not before: a line reads /proc/net/tcp.
             failed.iter().for_each(|verdict| verdict.push(&mut lines));
             return (false, lines);
         }

@@ -172,7 +172,7 @@ pub fn end_on(number: c_int) {
     }
 }
 
-/// Becomes a command, with its arguments, which is looked for in PATH unless its name has a slash
+/// Becomes a command, with its arguments; it is not empty, and looked for in PATH unless its name has a slash
 /// (execvp(3)). Returns only if that cannot be done. A signal that has a handler here has its default there;
 /// so has SIGPIPE, which std's runtime ignores.
 pub fn become_command(command: &[Vec<u8>]) -> Errno {

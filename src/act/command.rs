@@ -7,13 +7,13 @@ use crate::sys;
 /// SIGINT, SIGQUIT and SIGTERM: what engines stop a container with, by default or by STOPSIGNAL.
 const STOP_SIGNALS: [i32; 3] = [2, 3, 15];
 
-/// Has a stop end this process, which is process 1, as it ends every other one.
+/// Lets a stop end this process although it is process 1.
 pub fn end_on_stop() {
     STOP_SIGNALS.iter().for_each(|&number| sys::end_on(number));
 }
 
-/// Becomes `command`. Returns only if that cannot be done: the exit code, as env(1) has it, and the line that says
-/// why.
+/// Becomes `command`, which is not empty. Returns only if that cannot be done: the exit code, as env(1) has it, and
+/// the line that says why.
 pub fn become_command(command: &[Vec<u8>]) -> (i32, Vec<u8>) {
     let errno = sys::become_command(command);
     let mut line = b"probe: command ".to_vec();

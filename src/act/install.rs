@@ -16,8 +16,8 @@ use crate::sys;
 /// The running binary, also where its file has since been removed (proc(5)).
 const SELF: &[u8] = b"/proc/self/exe";
 
-/// Copies the running binary to `path`. Whether that was done; `line` says so, or why
-/// not. It has the path as it was written, and so not what a variable holds.
+/// Copies the running binary to `path`, whose folder becomes the process's directory. Returns whether that was done;
+/// `line` says so, or why not. It has the path as it was written, and so not what a variable holds.
 // A stack frame of its own, see `probe::attempt`.
 #[inline(never)]
 pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
@@ -40,7 +40,7 @@ pub fn install(path: &Expanded, line: &mut Vec<u8>) -> bool {
 /// too, and a symbolic link rather than the file it leads to. All of it happens in
 /// the folder itself: where another user may write, he can change what a longer path leads to.
 ///
-/// He can neither foresee the temporary name nor open the file, and its mode is that of a
+/// That user can neither foresee the temporary name nor open the file, and its mode is that of a
 /// program only once it is whole. Only the rename is by name. A sticky folder, as /tmp is, keeps
 /// him from giving that name to another file; in any other one he could as well replace the
 /// installed probe.

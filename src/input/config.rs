@@ -36,7 +36,7 @@ pub struct Config {
     pub data: Option<Expanded>,
     /// Send HTTP/1.1 instead of HTTP/1.0.
     pub http11: bool,
-    /// The greatest age of a file, if it has one.
+    /// The greatest age of a file, if there is a limit.
     pub max_age: Option<Duration>,
     /// The timeout of one attempt at all targets.
     pub timeout: Duration,

@@ -14,8 +14,7 @@ pub type Lookup<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<u8>, Errno>;
 /// The forms of a variable, for error messages.
 pub const EXPECTED: &str = "must be ${NAME}, ${NAME:-default}, ${/path} or ${0xff}; $${ is a literal ${";
 
-/// The longest text that is expanded to, but for `--data`. Stops a short one that names a long
-/// variable very often.
+/// The longest expansion, except for `--data`. Stops a short text that names a long variable very often.
 pub const TEXT_MAX: usize = 64 * 1024;
 
 /// The same for `--data`.

@@ -35,8 +35,8 @@ const PRIORITY: u8 = 0x20;
 const FRAME_HEADER: usize = 9;
 
 /// The connection preface, SETTINGS with a HEADER_TABLE_SIZE of 0, and HEADERS up to `:authority`, none
-/// of them for a dynamic table: POST, http, path. Fields with a colon come first: Go's server resets the
-/// stream else.
+/// of them for a dynamic table: POST, http, path. Fields with a colon come first: otherwise Go's server
+/// resets the stream.
 const START: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\
     \0\0\x06\x04\0\0\0\0\0\0\x01\0\0\0\0\
     \0\0\0\x01\x04\0\0\0\x01\
