@@ -21,10 +21,7 @@ const O_NONBLOCK: i32 = 0o4000;
 /// Opens a regular file to read it. Anything else is refused, and never waited for.
 pub fn open(path: &[u8]) -> Result<File, Errno> {
     let file = sys::open_file(path, O_RDONLY | O_NONBLOCK)?;
-    match file.metadata()?.is_file() {
-        true => Ok(file),
-        false => Err(NOT_A_FILE),
-    }
+    if file.metadata()?.is_file() { Ok(file) } else { Err(NOT_A_FILE) }
 }
 
 /// The content of a regular file, of at most 64 KiB, else [`EFBIG`]: that of a `${/path}`, or of /proc, where status

@@ -120,10 +120,7 @@ unsafe impl GlobalAlloc for Heap {
 
 /// What the C library returned, or the error that it left.
 fn checked(result: c_int) -> Result<c_int, Errno> {
-    match result {
-        -1 => Err(io::Error::last_os_error().into()),
-        result => Ok(result),
-    }
+    if result == -1 { Err(io::Error::last_os_error().into()) } else { Ok(result) }
 }
 
 /// The text, and the NUL that ends it in C. There is none within: an argument and a variable cannot
