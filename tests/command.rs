@@ -298,13 +298,8 @@ fn no_variable_of_the_probes_is_read() {
 
 #[test]
 fn bad_usage_comes_before_anything_is_checked() {
-    let connections = Arc::new(AtomicUsize::new(0));
-    let counted = connections.clone();
-    let port = serve(move |stream| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        answers(OK)(stream);
-    });
-    let target = format!("127.0.0.1:{port}");
+    let untouched = Untouched::new();
+    let target = format!("127.0.0.1:{}", untouched.port());
     for args in [
         &["--"][..],
         &["--", ""],
@@ -320,6 +315,6 @@ fn bad_usage_comes_before_anything_is_checked() {
             "{args:?}: {run:?}"
         );
     }
-    assert_eq!(connections.load(Ordering::Relaxed), 0);
+    untouched.assert();
     assert!(!Path::new("/x").exists());
 }
