@@ -283,7 +283,7 @@ fn only_the_age_of_a_file_depends_on_the_wall_clock() {
         }
     }
     assert!(files > 20, "{files} files");
-    assert_eq!(uses, ["let (age, suffix) = match SystemTime::now().duration_since(modified) {"]);
+    assert_eq!(uses.len(), 1, "{uses:?}");
 }
 
 #[test]
