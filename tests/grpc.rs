@@ -201,7 +201,7 @@ fn unhealthy_by_name() {
     unhealthy(status(b"\x40\x88\x9a\xca\xc8\xb2\x12\x34\xda\x8f\x82\x0b\x5f"), "UNAVAILABLE");
     unhealthy(status(b"\x40\x0bgrpc-status\x03999"), "UNKNOWN");
     // It serves, and then the status is another one; or it is told in a message only.
-    let frames = [&answer(&[&frame(DATA, 0, SERVING)])[..], &[]].concat();
+    let frames = answer(&[&frame(DATA, 0, SERVING)]);
     let end = frames.len() - trailers("0").len();
     unhealthy(serve(answers([&frames[..end], &trailers("13")].concat())), "INTERNAL");
     unhealthy(status(b"\0\x0cgrpc-message\x0e\x0bgrpc-status\x010\0\x0bgrpc-status\x0214"), "UNAVAILABLE");

@@ -90,11 +90,9 @@ fn a_body_without_end_is_read_for_a_mebibyte() {
 fn unhealthy_when_the_server_never_reads() {
     let target = format!("127.0.0.1:{}", serve(never_reads));
     // More than the buffers of both sides hold.
-    let data = "x".repeat(60_000);
-    let many = ["-H"; 40].map(|option| [option.to_string(), format!("X: {data}")]).concat();
-    let mut args: Vec<String> = ["-t", TIMEOUT].map(String::from).to_vec();
-    args.extend_from_slice(&many[..40]);
-    args.push(target.clone());
+    let header = format!("X: {}", "x".repeat(60_000));
+    let mut args = ["-H"; 20].map(|option| [option, &header]).concat();
+    args.extend(["-t", TIMEOUT, &target]);
     let line = probe(&args).within(Duration::from_secs(5)).text();
     // Loopback's buffers may take it all; then nothing is ever answered.
     let phases =
@@ -107,9 +105,8 @@ fn unhealthy_when_a_unix_socket_takes_no_more() {
     // Nobody accepts; what is sent waits in the socket's buffer, of 208 KiB.
     let (path, _listener) = unix_listener();
     let header = format!("X: {}", "x".repeat(60_000));
-    let mut args = ["-H"; 16].map(|option| [option.to_string(), header.clone()]).concat();
-    args.extend(["-t", TIMEOUT, "--unix-socket"].map(String::from));
-    args.extend([path.display().to_string(), "http://x/".to_string()]);
+    let mut args = ["-H"; 16].map(|option| [option, &header]).concat();
+    args.extend(["-t", TIMEOUT, "--unix-socket", path.to_str().expect("ASCII"), "http://x/"]);
     let run = probe(&args);
     run.within(Duration::from_secs(5))
         .unhealthy(&format!("unhealthy: http://x/: send: timed out after 300ms, over {}", path.display()));
