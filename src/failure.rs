@@ -8,8 +8,8 @@ use crate::print::{push, push_duration, push_number};
 /// The phase of a check in which it failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Checking the targets before this one.
-    NotChecked,
+    /// Waiting for its turn, while the targets before it are checked.
+    Turn,
     /// Looking up the addresses of a name.
     Resolve,
     /// Opening the connection.
@@ -98,7 +98,7 @@ impl Phase {
     /// The phase's name, as it stands before a cause.
     fn prefix(self) -> &'static str {
         match self {
-            Phase::NotChecked => "not checked: ",
+            Phase::Turn => "not checked: ",
             Phase::Resolve => "resolve: ",
             Phase::Connect => "connect: ",
             Phase::Send => "send: ",

@@ -106,13 +106,13 @@ fn try_once<'a>(target: &'a Target, config: &'a Config, deadline: &Deadline) -> 
         Some(_) => probe::attempt(deadline, &mut detail),
         // How long it waited is told at the end of the line.
         None if config.wait.is_some() => Err(Unhealthy::NotChecked),
-        None => Err(Unhealthy::TimedOut(Phase::NotChecked)),
+        None => Err(Unhealthy::TimedOut(Phase::Turn)),
     };
     Verdict {
         target,
         detail: detail.words,
         outcome: outcome.map(|()| start.elapsed()),
         timeout: deadline.timeout,
-        waited: config.wait,
+        wait: config.wait,
     }
 }

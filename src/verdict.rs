@@ -17,8 +17,8 @@ pub struct Verdict<'a> {
     pub outcome: Result<Duration, Unhealthy>,
     /// The timeout of the last attempt.
     pub timeout: Duration,
-    /// How long the check was tried, if it was with `--wait`.
-    pub waited: Option<Duration>,
+    /// How long the check was to be tried, if it was with `--wait`.
+    pub wait: Option<Duration>,
 }
 
 impl Verdict<'_> {
@@ -47,9 +47,9 @@ impl Verdict<'_> {
                     push(out, ", over ");
                     push_escaped(out, path, PLACE_SHOWN_MAX);
                 }
-                if let Some(waited) = self.waited {
+                if let Some(wait) = self.wait {
                     push(out, ", waited ");
-                    push_duration(out, waited);
+                    push_duration(out, wait);
                 }
             }
         }

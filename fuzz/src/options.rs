@@ -168,7 +168,7 @@ fn reports(target: &Target, config: &Config) {
     for detail in details {
         for outcome in outcomes {
             let start: &[u8] = if outcome.is_ok() { b"healthy: " } else { b"unhealthy: " };
-            let verdict = Verdict { target, detail: detail.clone(), outcome, timeout, waited: config.wait };
+            let verdict = Verdict { target, detail: detail.clone(), outcome, timeout, wait: config.wait };
             let mut report = Vec::new();
             verdict.push(&mut report);
             line(&report, start);

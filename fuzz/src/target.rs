@@ -60,7 +60,7 @@ pub fn endpoint(target: &Target) {
 fn printed(target: &Target) -> Vec<u8> {
     let (outcome, timeout) = (Err(Unhealthy::WrongAnswer), Duration::ZERO);
     let mut line = Vec::new();
-    Verdict { target, detail: Vec::new(), outcome, timeout, waited: None }.push(&mut line);
+    Verdict { target, detail: Vec::new(), outcome, timeout, wait: None }.push(&mut line);
     let line = line.strip_prefix(b"unhealthy: ").expect("it is unhealthy");
     line.strip_suffix(b": \n").expect("nothing is said").to_vec()
 }

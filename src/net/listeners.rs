@@ -438,7 +438,7 @@ mod tests {
             (timed_out, tcp("app"), ""),
             (Unhealthy::TimedOut(Phase::Connect), tcp("localhost"), waiting),
             (Unhealthy::TimedOut(Phase::Send), tcp("localhost"), waiting),
-            (Unhealthy::TimedOut(Phase::NotChecked), tcp("localhost"), ""),
+            (Unhealthy::TimedOut(Phase::Turn), tcp("localhost"), ""),
             (Unhealthy::TimedOut(Phase::Resolve), tcp("localhost"), ""),
             (Unhealthy::Os(Phase::Resolve, ECONNREFUSED), tcp("localhost"), ""),
             (Unhealthy::Os(Phase::Connect, crate::errno::EADDRNOTAVAIL), tcp("localhost"), ""),
