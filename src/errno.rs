@@ -49,7 +49,8 @@ pub const EINPROGRESS: Errno = Errno(115);
 /// Appends the error's message: that of strerror(3), in lower case and shorter.
 pub fn push_message(out: &mut Vec<u8>, error: Errno) {
     let words = match error {
-        NOT_A_FILE => "not a regular file",
+        // What open(2) says of a socket, too.
+        NOT_A_FILE | Errno(6) => "not a regular file",
         ENOENT => "no such file",
         ENOMEM => "out of memory",
         Errno(1 | 13) => "permission denied",
@@ -66,6 +67,7 @@ pub fn push_message(out: &mut Vec<u8>, error: Errno) {
         EPIPE => "broken pipe",
         Errno(36) => "name too long",
         Errno(40) => "too many symbolic links",
+        Errno(91) => "not a stream socket",
         EAFNOSUPPORT => "address family not supported",
         EADDRNOTAVAIL => "address not available",
         ENETUNREACH => "network unreachable",
@@ -91,6 +93,7 @@ mod tests {
         for (number, message) in [
             (1, "permission denied"),
             (2, "no such file"),
+            (6, "not a regular file"),
             (8, "not a program for this machine"),
             (12, "out of memory"),
             (13, "permission denied"),
@@ -109,6 +112,7 @@ mod tests {
             (36, "name too long"),
             (40, "too many symbolic links"),
             (71, "errno 71"),
+            (91, "not a stream socket"),
             (97, "address family not supported"),
             (99, "address not available"),
             (101, "network unreachable"),

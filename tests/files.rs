@@ -4,6 +4,7 @@ mod support;
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -114,12 +115,14 @@ fn what_is_no_regular_file_is_unhealthy_and_never_waited_for() {
     symlink("loop", within("loop")).expect("a link");
     symlink("none", within("dangling")).expect("a link");
     File::create(within("file")).expect("made");
+    let _socket = UnixListener::bind(within("socket")).expect("a socket");
     for (path, problem) in [
         (within("none"), "no such file"),
         (within("dangling"), "no such file"),
         (within("none/none"), "no such file"),
         (within("file/none"), "not a directory"),
         (within("fifo"), "not a regular file"),
+        (within("socket"), "not a regular file"),
         (folder.clone(), "not a regular file"),
         ("/dev/zero".into(), "not a regular file"),
         (within("loop"), "too many symbolic links"),
