@@ -20,8 +20,8 @@ const LAST_PAUSE: u64 = 1000;
 /// The pause between two rounds of `--hold`.
 const HOLD_PAUSE: Duration = Duration::from_secs(1);
 
-/// The last attempt begins this long before the wait ends, and as long as the one before it took.
-const LAST_ATTEMPT: Duration = Duration::from_millis(50);
+/// The last attempt begins this long before the wait ends, in milliseconds, and as long as the one before it took.
+const LAST_ATTEMPT: u64 = 50;
 
 /// Checks the targets in their order. With `--hold`, again and again while they are healthy. `report` is handed each
 /// verdict: whether it is healthy, and its lines. Without a hold that is as soon as it stands. Returns whether all
@@ -68,28 +68,32 @@ fn until_one_is_healthy(targets: &[Target], config: &Config, deadline: &Deadline
         let begin = Instant::now();
         let round = config.wait.map_or(*deadline, |_| deadline.within(config.timeout));
         let mut failed = Vec::new();
+        let mut is_late = true;
         for (index, target) in targets.iter().enumerate() {
             // Several share the time left equally. A single one keeps `round`, whose timeout is the one asked for.
             let share = if targets.len() > 1 { round.share(targets.len() - index) } else { round };
             let verdict = try_once(target, config, &share);
             if verdict.outcome.is_ok() {
+                lines.clear();
                 verdict.push(&mut lines);
                 return (true, lines);
             }
+            is_late &= matches!(verdict.outcome, Err(Unhealthy::TimedOut(_) | Unhealthy::NotChecked));
             failed.push(verdict);
         }
-        // With less time than an answer took, the next attempt would tell less than this one. A timeout tells no more.
-        let took = begin.elapsed();
-        let left = deadline.left().unwrap_or_default().saturating_sub(LAST_ATTEMPT);
-        let left = if took < config.timeout { left.saturating_sub(took) } else { left };
-        let waits = config.wait.is_some() && !left.is_zero();
-        if waits {
-            thread::sleep(Duration::from_millis(pause).min(left));
-        }
+        let took = begin.elapsed().as_millis() as u64;
+        let left = config.wait.and(deadline.left()).unwrap_or_default().as_millis() as u64;
+        let left = left.saturating_sub(LAST_ATTEMPT);
+        thread::sleep(Duration::from_millis(pause.min(left.saturating_sub(took))));
         // On a loaded machine the pause may take all of the time: then this round was the last.
-        if !waits || deadline.left().is_none() {
+        let is_last = left == 0 || deadline.left().is_none();
+        // The next round has less time than this one took. If all of it is late, it tells nothing new.
+        if is_last && lines.is_empty() || !is_late && left < took {
+            lines.clear();
             // Not before: a line reads /proc/net/tcp.
             failed.iter().for_each(|verdict| verdict.push(&mut lines));
+        }
+        if is_last {
             return (false, lines);
         }
         pause = LAST_PAUSE.min(pause * 2);
