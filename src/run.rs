@@ -87,11 +87,13 @@ fn until_one_is_healthy(targets: &[Target], config: &Config, deadline: &Deadline
         thread::sleep(Duration::from_millis(pause.min(left.saturating_sub(took))));
         // On a loaded machine the pause may take all of the time: then this round was the last.
         let is_last = left == 0 || deadline.left().is_none();
-        // The next round has less time than this one took. If all of it is late, it tells nothing new.
-        if is_last && lines.is_empty() || !is_late && left < took {
+        // Late in a round that had less time than the one before it took: that tells nothing new.
+        if !is_late || lines.is_empty() {
             lines.clear();
             // Not before: a line reads /proc/net/tcp.
-            failed.iter().for_each(|verdict| verdict.push(&mut lines));
+            if is_last || !is_late && left < took {
+                failed.iter().for_each(|verdict| verdict.push(&mut lines));
+            }
         }
         if is_last {
             return (false, lines);

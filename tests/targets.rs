@@ -331,6 +331,22 @@ fn a_slow_answer_is_not_lost_at_the_end_of_a_wait() {
 }
 
 #[test]
+fn a_wait_tells_no_cause_that_another_one_followed() {
+    let (path, listener) = unix_listener();
+    let gone = path.clone();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        std::fs::remove_file(gone).expect("removed");
+        read_request(&mut stream);
+        thread::sleep(Duration::from_millis(1600));
+        let _ = stream.write_all(DOWN.as_bytes());
+    });
+    let path = path.to_str().expect("ASCII");
+    let line = format!("unhealthy: http://x/: connect: no such file, over {path}, waited 3s");
+    probe(&["-w", "3s", "--unix-socket", path, "http://x/"]).unhealthy(&line);
+}
+
+#[test]
 fn a_short_round_at_the_end_of_a_wait_hides_no_cause() {
     let closed = format!("tcp://127.0.0.1:{}", closed_port());
     let (path, _listener) = full_backlog();
