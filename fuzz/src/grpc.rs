@@ -166,6 +166,8 @@ fn events(frames: &[Frame<'_>]) -> Vec<(Event, bool)> {
             (7, _) if number(frame.data).is_some_and(|last| last % (1 << 31) == 0) => {
                 number(&frame.data[4..]).map(Event::Refused)
             }
+            // Fields of another stream that go on, in what may not come between ours.
+            (1, _) if frame.flags & 4 == 0 => None,
             (9, _) => None,
             _ => continue,
         };
