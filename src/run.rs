@@ -20,7 +20,7 @@ const LAST_PAUSE: u64 = 1000;
 /// The pause between two rounds of `--hold`.
 const HOLD_PAUSE: Duration = Duration::from_secs(1);
 
-/// The last attempt begins this long before the wait ends, in milliseconds, and as long as the one before it took.
+/// The last attempt begins this many milliseconds before the wait ends, and as many more as the one before it took.
 const LAST_ATTEMPT: u64 = 50;
 
 /// Checks the targets in their order. With `--hold`, again and again while they are healthy. `report` is handed each
@@ -87,7 +87,7 @@ fn until_one_is_healthy(targets: &[Target], config: &Config, deadline: &Deadline
         thread::sleep(Duration::from_millis(pause.min(left.saturating_sub(took))));
         // On a loaded machine the pause may take all of the time: then this round was the last.
         let is_last = left == 0 || deadline.left().is_none();
-        // Late in a round that had less time than the one before it took: that tells nothing new.
+        // A round that only ran out of time, since it had less than the one before it took, tells nothing new.
         if !is_late || lines.is_empty() {
             lines.clear();
             // Not before: a line reads /proc/net/tcp.
